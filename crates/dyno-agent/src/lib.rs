@@ -1,0 +1,1 @@
+//! Serves one test session: processes, readiness, logs and port leases.

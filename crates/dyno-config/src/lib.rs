@@ -1,0 +1,1 @@
+//! Settings: arguments and project files, parsed, then resolved once.

@@ -1,0 +1,276 @@
+//! The events of a run: what the journal keeps and the report shows.
+//!
+//! One owner (the runner) puts them in order. Each is appended to the journal
+//! before anything is shown of it.
+
+use crate::{
+    CollectFailure, ExitCode, Item, PhaseReport, RunId, TestId, UnitId, Warning, WorkerId, micros,
+};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::time::Duration;
+
+/// An event with its place in the run and its time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Stamped {
+    /// Counted from 0, without gaps.
+    pub seq: u64,
+    /// Since the run started, by a clock that never runs backwards.
+    #[serde(with = "micros", rename = "at_us")]
+    pub at: Duration,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// What happens in a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The run began. The first event of every journal.
+    RunStarted {
+        /// The run's name.
+        run: RunId,
+        /// dyno's version.
+        dyno: String,
+        /// The command line, without the program's name.
+        args: Vec<String>,
+        /// The working directory.
+        cwd: String,
+        /// Seconds since the epoch at which it began.
+        unix_time: u64,
+    },
+    /// The template's interpreter answered.
+    TemplateStarted {
+        /// Its process id.
+        pid: u32,
+        /// Its Python, such as `3.11.7`.
+        python: String,
+        /// Its pytest, such as `9.2.0`.
+        pytest: String,
+    },
+    /// pytest wrote this to the terminal: the header, the collection's account, and
+    /// its whole output where no test is run.
+    Output {
+        /// The text, escape sequences included where colours are on.
+        text: String,
+    },
+    /// Collection is over and tests are about to run.
+    Collected {
+        /// The tests to run, in pytest's order.
+        items: Vec<Item>,
+        /// How many were deselected.
+        deselected: u64,
+        /// pytest's `config.option.verbose`.
+        verbosity: i32,
+        /// The `-r` characters as pytest resolved them (`fE`).
+        report_chars: String,
+        /// False with `--no-summary`.
+        summary: bool,
+        /// False with `--no-header` or `-q`, for what dyno prints of its own.
+        header: bool,
+        /// The `--tb` style; `no` hides failures, `line` shortens them.
+        traceback: String,
+        /// `--show-capture`: `no`, `stdout`, `stderr`, `log` or `all`.
+        show_capture: String,
+        /// The root directory.
+        rootdir: String,
+    },
+    /// Something could not be collected.
+    CollectFailed(CollectFailure),
+    /// The tests were put into units.
+    Planned {
+        /// How many units.
+        units: u32,
+        /// How many workers may run at once.
+        workers: u32,
+    },
+    /// A worker was forked.
+    WorkerStarted {
+        /// The worker.
+        worker: WorkerId,
+        /// Its process id.
+        pid: u32,
+    },
+    /// A unit was given to a worker.
+    UnitAssigned {
+        /// The unit.
+        unit: UnitId,
+        /// The worker.
+        worker: WorkerId,
+        /// How many tests of it are still to run.
+        tests: u32,
+    },
+    /// A test began.
+    TestStarted {
+        /// Where.
+        worker: WorkerId,
+        /// Which.
+        test: TestId,
+    },
+    /// pytest made a report of a test.
+    Reported {
+        /// Where.
+        worker: WorkerId,
+        /// The report.
+        report: Box<PhaseReport>,
+    },
+    /// A test ended.
+    TestFinished {
+        /// Where.
+        worker: WorkerId,
+        /// Which.
+        test: TestId,
+    },
+    /// A warning was recorded.
+    Warned(Warning),
+    /// A worker ended, as it was told to or not.
+    WorkerEnded {
+        /// The worker.
+        worker: WorkerId,
+        /// How.
+        exit: ProcessExit,
+        /// Set where it ended before its work did.
+        failure: Option<WorkerFailure>,
+    },
+    /// The run stops before all tests have run.
+    Stopping {
+        /// Why.
+        why: Stop,
+    },
+    /// A plugin's section of the terminal summary.
+    Summary {
+        /// The text.
+        text: String,
+    },
+    /// The run failed in a way that is no test's doing.
+    RunFailed {
+        /// What, where, and what to do.
+        message: String,
+    },
+    /// The run is over. The last event of a journal that is whole.
+    RunFinished {
+        /// The exit code.
+        exit: ExitCode,
+        /// How long tests were collected and run.
+        #[serde(with = "micros", rename = "elapsed_us")]
+        elapsed: Duration,
+    },
+}
+
+/// What a worker left undone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerFailure {
+    /// The test that was running; absent between two tests.
+    pub test: Option<TestId>,
+    /// What pytest or the interpreter last said, where it said anything.
+    pub detail: Option<String>,
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProcessExit {
+    /// It exited with this code.
+    Code(i32),
+    /// This signal killed it.
+    Signal(i32),
+    /// It is gone, and nobody could say how.
+    Unknown,
+}
+
+impl ProcessExit {
+    /// Reads a raw wait status as `waitpid` gives it.
+    pub fn from_wait_status(status: i32) -> Self {
+        let signal = status & 0x7f;
+        if signal == 0 {
+            Self::Code((status >> 8) & 0xff)
+        } else if signal == 0x7f {
+            Self::Unknown
+        } else {
+            Self::Signal(signal)
+        }
+    }
+
+    /// True for exit code 0.
+    pub fn success(self) -> bool {
+        self == Self::Code(0)
+    }
+}
+
+impl fmt::Display for ProcessExit {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(to, "exit code {code}"),
+            Self::Signal(number) => match signal_name(*number) {
+                Some(name) => write!(to, "{name}"),
+                None => write!(to, "signal {number}"),
+            },
+            Self::Unknown => to.write_str("an unknown exit"),
+        }
+    }
+}
+
+/// Linux's names for the signals that end a process (`signal(7)`, x86 and Arm numbers).
+fn signal_name(number: i32) -> Option<&'static str> {
+    Some(match number {
+        1 => "SIGHUP",
+        2 => "SIGINT",
+        3 => "SIGQUIT",
+        4 => "SIGILL",
+        5 => "SIGTRAP",
+        6 => "SIGABRT",
+        7 => "SIGBUS",
+        8 => "SIGFPE",
+        9 => "SIGKILL",
+        10 => "SIGUSR1",
+        11 => "SIGSEGV",
+        12 => "SIGUSR2",
+        13 => "SIGPIPE",
+        14 => "SIGALRM",
+        15 => "SIGTERM",
+        24 => "SIGXCPU",
+        25 => "SIGXFSZ",
+        31 => "SIGSYS",
+        _ => return None,
+    })
+}
+
+/// Why a run stops early.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stop {
+    /// `-x` or `--maxfail`: so many tests failed.
+    MaxFail {
+        /// How many failures there were.
+        failures: u64,
+    },
+    /// A test or a plugin asked (`session.shouldstop`, `pytest.exit`).
+    Asked {
+        /// What it said.
+        reason: String,
+    },
+    /// Ctrl-C, SIGINT or SIGTERM.
+    Signal {
+        /// Which, by number.
+        number: i32,
+    },
+    /// The run cannot go on, and the `RunFailed` before it says why.
+    Broken,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_status_is_read_as_linux_writes_it() {
+        assert_eq!(ProcessExit::from_wait_status(0), ProcessExit::Code(0));
+        assert_eq!(ProcessExit::from_wait_status(2 << 8), ProcessExit::Code(2));
+        assert_eq!(ProcessExit::from_wait_status(11), ProcessExit::Signal(11));
+        // A core dump sets bit 7.
+        assert_eq!(ProcessExit::from_wait_status(0x8b), ProcessExit::Signal(11));
+        assert_eq!(ProcessExit::Signal(11).to_string(), "SIGSEGV");
+        assert_eq!(ProcessExit::Signal(63).to_string(), "signal 63");
+    }
+}

@@ -1,0 +1,1 @@
+//! Model directories made on the spot: seeded, tiny, loadable by real engines.

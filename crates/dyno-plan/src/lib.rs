@@ -1,0 +1,1 @@
+//! Units, their order and their admission, as a pure state machine.

@@ -1,0 +1,1 @@
+//! Events in, text for a terminal out.

@@ -1,0 +1,1 @@
+//! Drives a run: template, workers, units and signals.

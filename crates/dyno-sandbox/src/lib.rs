@@ -1,0 +1,1 @@
+//! Linux process trees: keeping, finding, signalling and reaping them.

@@ -1,0 +1,1 @@
+//! The -m and -k language: its grammar, its tree and its errors.

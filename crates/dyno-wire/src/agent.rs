@@ -1,0 +1,1 @@
+//! A test session and its agent.

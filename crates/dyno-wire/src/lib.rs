@@ -1,0 +1,20 @@
+//! Framed, versioned messages between dyno's processes.
+//!
+//! Every conversation runs over a Unix stream socket. A frame is a length (four
+//! bytes, big-endian, [`MAX_FRAME`] at most) and so many bytes of one JSON object with
+//! a `type`. JSON because the Python side speaks it without a dependency.
+//!
+//! Three conversations: the runner and the [`template`], the runner and a
+//! [`worker`], a test session and its [`agent`]. The Python side names the
+//! [`PROTOCOL`] it speaks in its first message; a mismatch ends the conversation with a
+//! message that names both.
+
+pub mod agent;
+mod frame;
+pub mod template;
+pub mod worker;
+
+pub use frame::{FrameError, MAX_FRAME, decode, encode, read_frame, write_frame};
+
+/// The version of all three conversations. It changes with any message.
+pub const PROTOCOL: u32 = 1;

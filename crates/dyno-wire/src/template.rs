@@ -1,0 +1,181 @@
+//! The runner and the template.
+//!
+//! The template speaks first ([`FromTemplate::Hello`]), tells what pytest prints and
+//! collects, and parks. From then on it forks a worker when asked, says when one
+//! ended (it is their parent, so only it can), and is fed every report so that
+//! plugins which live in the controller under pytest-xdist (junitxml, the cache) see
+//! the whole run. [`ToTemplate::Finish`] lets its session end.
+
+use dyno_model::{CollectFailure, Item, Warning, WorkerId};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+/// What the runner says to the template.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ToTemplate {
+    /// Fork a worker. The worker's socket travels with this frame's first byte, as
+    /// `SCM_RIGHTS` ancillary data.
+    Fork {
+        /// Its id.
+        worker: WorkerId,
+        /// How many workers may run at once (`PYTEST_XDIST_WORKER_COUNT`).
+        workers: u32,
+        /// The run's id (`PYTEST_XDIST_TESTRUNUID`).
+        run: String,
+    },
+    /// What workers reported, in order.
+    Feed {
+        /// Reports and starts.
+        reports: Vec<Feed>,
+    },
+    /// No test is left: let the session end.
+    Finish {
+        /// Set where the run stopped early.
+        stop: Option<SessionStop>,
+    },
+}
+
+/// One thing that happened in a worker, for the template's plugins.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Feed {
+    /// `pytest_runtest_logstart`.
+    Start {
+        /// The node id.
+        test: String,
+    },
+    /// `pytest_runtest_logreport`, with the report as the worker's
+    /// `pytest_report_to_serializable` gave it.
+    Report {
+        /// The report.
+        report: Box<RawValue>,
+    },
+    /// `pytest_runtest_logfinish`.
+    Finish {
+        /// The node id.
+        test: String,
+    },
+    /// A test whose worker died: the template makes the failed report itself.
+    Crash {
+        /// The node id.
+        test: String,
+        /// What happened, as the failure's text.
+        message: String,
+    },
+}
+
+/// How the template's session is to end where not all tests ran.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum SessionStop {
+    /// `Session.Failed`: exit code 1.
+    Failed {
+        /// pytest's words.
+        reason: String,
+    },
+    /// `Session.Interrupted`: exit code 2.
+    Interrupted {
+        /// pytest's words.
+        reason: String,
+    },
+}
+
+/// What the template says to the runner.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum FromTemplate {
+    /// The interpreter runs and pytest is there.
+    Hello {
+        /// [`crate::PROTOCOL`] as the Python side knows it.
+        protocol: u32,
+        /// The template's process id.
+        pid: u32,
+        /// Python's version.
+        python: String,
+        /// pytest's version.
+        pytest: String,
+    },
+    /// The interpreter runs and something it needs is not there.
+    Unfit {
+        /// What, where, and what to do.
+        message: String,
+    },
+    /// pytest wrote to the terminal.
+    Output {
+        /// The text.
+        text: String,
+    },
+    /// A warning was recorded.
+    Warned {
+        /// The warning.
+        warning: Warning,
+    },
+    /// A file or folder could not be collected.
+    CollectFailed {
+        /// The failure.
+        failure: CollectFailure,
+    },
+    /// The template has parked: these are the tests to run.
+    Collected(Box<Collected>),
+    /// A worker was forked.
+    Forked {
+        /// The worker.
+        worker: WorkerId,
+        /// Its process id.
+        pid: u32,
+    },
+    /// A worker ended.
+    WorkerExited {
+        /// The worker.
+        worker: WorkerId,
+        /// The raw wait status.
+        status: i32,
+    },
+    /// A plugin wrote to the terminal summary.
+    Summary {
+        /// The text.
+        text: String,
+    },
+    /// The session ended. The last message.
+    Done {
+        /// pytest's exit code.
+        code: u8,
+    },
+}
+
+/// The outcome of a collection.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Collected {
+    /// Tests in pytest's order.
+    pub items: Vec<Item>,
+    /// How many were deselected.
+    pub deselected: u64,
+    /// Resolved options that the runner and the report need.
+    pub options: SessionOptions,
+}
+
+/// pytest's options as it resolved them from the command line and the ini file.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SessionOptions {
+    /// `-v` counted up, `-q` down.
+    pub verbosity: i32,
+    /// The `-r` characters, aliases resolved.
+    pub report_chars: String,
+    /// False with `--no-summary`.
+    pub summary: bool,
+    /// False with `--no-header`.
+    pub header: bool,
+    /// `--tb`.
+    pub traceback: String,
+    /// `--show-capture`.
+    pub show_capture: String,
+    /// The root directory.
+    pub rootdir: String,
+    /// `--maxfail`; 0 for no limit.
+    pub maxfail: u64,
+    /// `--pdb` or `--trace`: one worker, with the terminal.
+    pub debugger: bool,
+    /// pytest-xdist's `-n`, from `addopts`, where that plugin is there.
+    pub xdist_workers: Option<String>,
+}
