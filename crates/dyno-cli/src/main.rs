@@ -1,8 +1,10 @@
 //! The `dyno` command: wiring and exit codes, nothing else.
 
 mod commands;
+mod screen;
 
 use clap::{Parser, Subcommand};
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 /// The test bench for NVIDIA Dynamo.
@@ -15,6 +17,20 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run tests: pytest's arguments, and dyno's own (see `dyno test --help`).
+    #[command(disable_help_flag = true)]
+    Test {
+        #[arg(
+            value_name = "ARGUMENTS",
+            trailing_var_arg = true,
+            allow_hyphen_values = true
+        )]
+        args: Vec<OsString>,
+    },
+    /// Show a run again, from its journal.
+    Report(commands::report::Args),
+    /// List the project's runs, the newest last.
+    Runs(commands::runs::Args),
     /// Make model directories that real engines load.
     Models(commands::models::Args),
     /// Serve one test session: started by the pytest plugin, not by hand.
@@ -26,7 +42,18 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let done = match Cli::parse().command {
+    // `dyno test` takes its arguments apart itself, `--` included.
+    let mut args = std::env::args_os().skip(1);
+    let command = match args.next() {
+        Some(first) if first == "test" => Command::Test {
+            args: args.collect(),
+        },
+        _ => Cli::parse().command,
+    };
+    let done = match command {
+        Command::Test { args } => commands::test::run(args),
+        Command::Report(args) => commands::report::run(args),
+        Command::Runs(args) => commands::runs::run(args),
         Command::Models(args) => commands::models::run(args),
         Command::Agent(args) => commands::agent::run(args),
         Command::Keeper(args) => commands::keeper::run(args),

@@ -4,7 +4,8 @@
 //! before anything is shown of it.
 
 use crate::{
-    CollectFailure, ExitCode, Item, PhaseReport, RunId, TestId, UnitId, Warning, WorkerId, micros,
+    CollectFailure, ExitCode, Item, PhaseReport, RunId, Skip, TestId, UnitId, Warning, WorkerId,
+    micros,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -78,6 +79,13 @@ pub enum Event {
     },
     /// Something could not be collected.
     CollectFailed(CollectFailure),
+    /// A file or folder skipped itself as a whole (`allow_module_level`). pytest counts it.
+    CollectSkipped {
+        /// Its node id.
+        node: String,
+        /// Why.
+        skip: Skip,
+    },
     /// The tests were put into units.
     Planned {
         /// How many units.

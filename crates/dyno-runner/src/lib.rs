@@ -1,1 +1,80 @@
-//! Drives a run: template, workers, units and signals.
+//! Drives a run: starts the template under a keeper, forks workers, carries the plan
+//! out and writes down what happens.
+//!
+//! [`run`] is the one owner of a run's events. What is to happen next is decided by a
+//! pure state machine (`machine`); `driver` performs it.
+
+mod driver;
+mod machine;
+mod peer;
+mod python;
+mod spawn;
+mod workers;
+
+pub use driver::run;
+pub use python::{NoPython, PythonPlaces, find_python};
+
+use dyno_config::Settings;
+use dyno_model::{Event, RunId};
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+
+/// What is to be run, and with what.
+#[derive(Debug)]
+pub struct RunRequest {
+    /// The settings.
+    pub settings: Settings,
+    /// The command line, for the record.
+    pub args: Vec<String>,
+    /// The run's name.
+    pub run: RunId,
+    /// The run's folder: journal and logs.
+    pub run_folder: PathBuf,
+    /// The working directory.
+    pub cwd: PathBuf,
+    /// The `dyno` executable.
+    pub dyno: PathBuf,
+    /// The interpreter to test with.
+    pub python: PathBuf,
+    /// How many processors there are.
+    pub processors: NonZeroU32,
+    /// Seconds since the epoch.
+    pub unix_time: u64,
+}
+
+impl RunRequest {
+    fn started_event(&self) -> Event {
+        Event::RunStarted {
+            run: self.run.clone(),
+            dyno: env!("CARGO_PKG_VERSION").to_owned(),
+            args: self.args.clone(),
+            cwd: self.cwd.display().to_string(),
+            unix_time: self.unix_time,
+        }
+    }
+}
+
+/// Why a run could not be driven to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The keeper did not start.
+    #[error("cannot start {what:?}: {source}")]
+    Spawn {
+        /// The executable.
+        what: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A socket or a signal handler could not be made.
+    #[error("cannot set the run up: {0}")]
+    Runtime(std::io::Error),
+    /// The journal could not be written.
+    #[error(transparent)]
+    Journal(dyno_journal::JournalError),
+    /// A message could not be put into a frame.
+    #[error(transparent)]
+    Frame(#[from] dyno_wire::FrameError),
+    /// Nobody is left who could say anything.
+    #[error("the run lost its inbox, which is a bug of dyno")]
+    Deaf,
+}

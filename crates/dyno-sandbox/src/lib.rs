@@ -1,1 +1,28 @@
 //! Linux process trees: keeping, finding, signalling and reaping them.
+//!
+//! A process that calls [`become_subreaper`] inherits every orphan below it, so its
+//! descendants can escape by no double fork and no `setsid`; [`Snapshot`] finds them in
+//! `/proc`, [`strike`] kills them, [`reap`] buries them. [`keeper`] is a whole process
+//! made of these: it runs one command and sees to it that nothing outlives its owner.
+//!
+//! Nothing here goes by a process's name, and every signal goes to a process that was
+//! found below this one, by pidfd.
+
+mod adopt;
+mod error;
+pub mod keeper;
+mod process;
+mod reap;
+mod signals;
+mod snapshot;
+mod spawn;
+mod strike;
+
+pub use adopt::adopt;
+pub use error::SandboxError;
+pub use process::Process;
+pub use reap::{become_subreaper, reap};
+pub use signals::{default_signals, ignore_signals};
+pub use snapshot::Snapshot;
+pub use spawn::{Group, bind_to_parent};
+pub use strike::{Strike, strike};

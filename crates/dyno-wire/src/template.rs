@@ -6,9 +6,8 @@
 //! plugins which live in the controller under pytest-xdist (junitxml, the cache) see
 //! the whole run. [`ToTemplate::Finish`] lets its session end.
 
-use dyno_model::{CollectFailure, Item, Warning, WorkerId};
+use dyno_model::{CollectFailure, Item, Skip, Warning, WorkerId};
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
 /// What the runner says to the template.
 #[derive(Debug, Serialize, Deserialize)]
@@ -48,8 +47,8 @@ pub enum Feed {
     /// `pytest_runtest_logreport`, with the report as the worker's
     /// `pytest_report_to_serializable` gave it.
     Report {
-        /// The report.
-        report: Box<RawValue>,
+        /// The report, as JSON text that only the Python side reads.
+        report: String,
     },
     /// `pytest_runtest_logfinish`.
     Finish {
@@ -115,6 +114,13 @@ pub enum FromTemplate {
     CollectFailed {
         /// The failure.
         failure: CollectFailure,
+    },
+    /// A file or folder skipped itself as a whole.
+    CollectSkipped {
+        /// Its node id.
+        node: String,
+        /// Why.
+        skip: Skip,
     },
     /// The template has parked: these are the tests to run.
     Collected(Box<Collected>),

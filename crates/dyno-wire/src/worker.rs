@@ -7,7 +7,6 @@
 
 use dyno_model::{PhaseReport, TestId, Warning};
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
 /// What the runner says to a worker.
 #[derive(Debug, Serialize, Deserialize)]
@@ -41,8 +40,8 @@ pub enum FromWorker {
     Report {
         /// In the report's own terms.
         report: Box<PhaseReport>,
-        /// As pytest serialized it, for the template.
-        raw: Box<RawValue>,
+        /// As pytest serialized it, for the template: JSON text that only Python reads.
+        raw: String,
     },
     /// A test ended.
     Finished {

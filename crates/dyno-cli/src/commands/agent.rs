@@ -1,10 +1,16 @@
-//! `dyno agent`.
+//! `dyno agent`: serve one test session over an inherited socket.
 
+use std::os::fd::RawFd;
 use std::process::ExitCode;
 
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// The inherited Unix stream socket; the session is at its other end.
+    #[arg(long, value_name = "FD")]
+    fd: RawFd,
+}
 
-pub(crate) fn run(_args: Args) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("not yet")
+pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
+    dyno_agent::serve(args.fd)?;
+    Ok(ExitCode::SUCCESS)
 }

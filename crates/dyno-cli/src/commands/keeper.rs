@@ -1,10 +1,36 @@
-//! `dyno keeper`.
+//! `dyno keeper`: run one command, and let nothing of it outlive the process at the
+//! other end of the lifeline.
 
+use dyno_sandbox::Group;
+use dyno_sandbox::keeper::{Keeper, keep};
+use std::ffi::OsString;
+use std::os::fd::RawFd;
 use std::process::ExitCode;
 
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// The inherited pipe or socket whose end of file means that the owner died.
+    #[arg(long, value_name = "FD")]
+    lifeline: RawFd,
 
-pub(crate) fn run(_args: Args) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("not yet")
+    /// Leave the command in this process group, so that it has the terminal.
+    #[arg(long)]
+    foreground: bool,
+
+    /// Program and arguments.
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let code = keep(Keeper {
+        lifeline: args.lifeline,
+        group: if args.foreground {
+            Group::Foreground
+        } else {
+            Group::Own
+        },
+        command: args.command,
+    })?;
+    Ok(ExitCode::from(code))
 }

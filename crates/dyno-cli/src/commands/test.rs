@@ -1,0 +1,171 @@
+//! `dyno test`: runs tests as `pytest` would, side by side.
+
+use anyhow::Context;
+use clap::{CommandFactory, FromArgMatches, Parser};
+use dyno_config::{Settings, TestOptions, resolve, split};
+use dyno_journal::{Journal, KEPT_RUNS, RunDir, Runs};
+use dyno_model::ExitCode;
+use dyno_report::Terminal;
+use dyno_runner::{PythonPlaces, RunRequest, find_python};
+use std::ffi::OsString;
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::screen;
+
+/// Run tests: pytest's paths, node ids and options, and those below.
+#[derive(Debug, Parser)]
+#[command(
+    name = "dyno test",
+    override_usage = "dyno test [OPTIONS] [PYTEST OPTIONS] [PATHS | NODE IDS]",
+    after_help = AFTER_HELP
+)]
+struct TestCommand {
+    #[command(flatten)]
+    options: TestOptions,
+}
+
+const AFTER_HELP: &str = "\
+Every other argument is pytest's and means what it means there:
+  -m, -k            select by marker expression, by name
+  -v, -q, -s        say more, say less, do not capture output
+  -x, --maxfail=N   stop at the first failure, after N
+  --collect-only    list what would run
+  --lf, --ff        last failed only, last failed first
+  --tb, -r          how failures and the summary look
+  --pdb             debug failures (implies -n 1, in the foreground)
+  -p, -o, -c, --rootdir, --junitxml and all others: see `pytest --help`
+
+Exit codes are pytest's: 0 passed, 1 failed, 2 interrupted, 3 internal error,
+4 usage error, 5 no tests. The run's journal and the logs of its servers are kept
+under .dyno/runs; `dyno report` shows a run again.";
+
+pub(crate) fn run(args: Vec<OsString>) -> anyhow::Result<std::process::ExitCode> {
+    let parts = split(args.clone());
+    if parts.help {
+        TestCommand::command().print_long_help()?;
+        return Ok(code(ExitCode::Ok));
+    }
+    let own = std::iter::once(OsString::from("dyno test")).chain(parts.own.iter().cloned());
+    let options = match TestCommand::command().try_get_matches_from(own) {
+        Ok(matches) => TestCommand::from_arg_matches(&matches)?.options,
+        Err(error) => {
+            error.print()?;
+            return Ok(code(ExitCode::UsageError));
+        }
+    };
+    let color = screen::Color::from_args(&parts.pytest);
+    let settings = match resolve(options, parts) {
+        Ok(settings) => settings,
+        Err(error) => return Ok(refuse(&error)),
+    };
+    let python = match find_python(&places(&settings)) {
+        Ok(python) => python,
+        Err(error) => return Ok(refuse(&error)),
+    };
+    execute(settings, python, &args, color)
+}
+
+fn execute(
+    settings: Settings,
+    python: PathBuf,
+    args: &[OsString],
+    color: screen::Color,
+) -> anyhow::Result<std::process::ExitCode> {
+    let cwd = std::env::current_dir().context("cannot tell the working directory")?;
+    let (run, journal) = start_run(&project_root(&cwd, settings.rootdir.as_deref()))?;
+    let request = RunRequest {
+        args: args
+            .iter()
+            .map(|arg| arg.to_string_lossy().into_owned())
+            .collect(),
+        run: run.id().clone(),
+        run_folder: run.path().to_path_buf(),
+        cwd,
+        dyno: std::env::current_exe().context("cannot tell where dyno itself is")?,
+        python,
+        processors: processors(),
+        unix_time: SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_secs(),
+        settings,
+    };
+    let mut terminal = Terminal::new(screen::style(color));
+    let mut screen = screen::Screen::default();
+    let exit = dyno_runner::run(&request, journal, |event| {
+        screen.print(&terminal.event(event));
+    })?;
+    Ok(code(exit))
+}
+
+fn processors() -> NonZeroU32 {
+    std::thread::available_parallelism()
+        .ok()
+        .and_then(|count| u32::try_from(count.get()).ok())
+        .and_then(NonZeroU32::new)
+        .unwrap_or(NonZeroU32::MIN)
+}
+
+/// Where dyno looks for an interpreter.
+fn places(settings: &Settings) -> PythonPlaces {
+    PythonPlaces {
+        asked: settings.python.clone(),
+        executable: std::env::current_exe().ok(),
+        active: std::env::var_os("VIRTUAL_ENV").map(PathBuf::from),
+        path: std::env::var_os("PATH"),
+    }
+}
+
+/// The folder that keeps the project's runs: `--rootdir`, else the nearest one upwards
+/// that configures pytest, else the working directory.
+///
+/// pytest's own root directory is known only when it has started, and by then the
+/// journal must be open. The two differ where arguments lie outside the project.
+pub(crate) fn project_root(cwd: &Path, rootdir: Option<&Path>) -> PathBuf {
+    const FILES: [&str; 5] = [
+        "pytest.toml",
+        "pytest.ini",
+        "pyproject.toml",
+        "tox.ini",
+        "setup.cfg",
+    ];
+    if let Some(rootdir) = rootdir {
+        return cwd.join(rootdir);
+    }
+    let configures = |folder: &&Path| FILES.iter().any(|file| folder.join(file).is_file());
+    cwd.ancestors()
+        .find(configures)
+        .unwrap_or(cwd)
+        .to_path_buf()
+}
+
+/// Makes the run's folder in the project, or, where that cannot be written, among the
+/// temporary files, with a warning.
+fn start_run(root: &Path) -> anyhow::Result<(RunDir, Journal)> {
+    let runs = Runs::of(root);
+    let error = match runs.start() {
+        Ok(started) => {
+            // Old runs that cannot be removed are no reason to run no test.
+            let _ = runs.prune(KEPT_RUNS);
+            return Ok(started);
+        }
+        Err(error) => error,
+    };
+    let elsewhere = std::env::temp_dir().join("dyno-runs");
+    eprintln!(
+        "dyno: {error}\nhint: this run is kept in {}",
+        elsewhere.display()
+    );
+    Ok(Runs::of(&elsewhere).start()?)
+}
+
+fn refuse(error: &dyn std::error::Error) -> std::process::ExitCode {
+    eprintln!("dyno: {error}");
+    code(ExitCode::UsageError)
+}
+
+fn code(code: ExitCode) -> std::process::ExitCode {
+    std::process::ExitCode::from(u8::from(code))
+}

@@ -1,0 +1,103 @@
+//! Settings, resolved once.
+
+use crate::{Split, TestOptions, Workers};
+use std::ffi::OsString;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+
+/// How `dyno test` is to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// What `-n` said; absent where it was not given.
+    pub workers: Option<Workers>,
+    /// The interpreter that was asked for.
+    pub python: Option<PathBuf>,
+    /// pytest's arguments.
+    pub pytest_args: Vec<OsString>,
+    /// `--rootdir`.
+    pub rootdir: Option<PathBuf>,
+    /// The tests have the terminal: one worker in the foreground.
+    pub debugger: bool,
+}
+
+impl Settings {
+    /// How many workers may run at once, on a machine with so many `processors`.
+    ///
+    /// `addopts` is what pytest-xdist's `-n` resolved to in the ini file, which counts
+    /// where the command line says nothing.
+    pub fn slots(&self, processors: NonZeroU32, addopts: Option<&str>, debugger: bool) -> u32 {
+        if self.debugger || debugger {
+            return 1;
+        }
+        let from_addopts = || addopts.and_then(|text| text.parse().ok());
+        match self.workers.or_else(from_addopts) {
+            Some(Workers::Count(count)) => count.get(),
+            Some(Workers::Auto) | None => processors.get(),
+        }
+    }
+}
+
+/// Arguments that cannot be resolved. The text is ready for a terminal.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// An expression does not parse.
+    #[error("{0}")]
+    Expression(String),
+}
+
+/// Makes settings of dyno's own options and of what was seen among pytest's.
+pub fn resolve(options: TestOptions, split: Split) -> Result<Settings, SettingsError> {
+    // pytest strips -k before it looks whether there is anything, and -m it does not.
+    let keyword = split.keyword_expression.as_deref().map(str::trim_start);
+    for (option, text) in [("-m", split.marker_expression.as_deref()), ("-k", keyword)] {
+        if let Some(Err(error)) = text.filter(|text| !text.is_empty()).map(dyno_select::parse) {
+            return Err(SettingsError::Expression(error.render(option)));
+        }
+    }
+    let mut pytest_args = split.pytest;
+    if options.no_capture {
+        pytest_args.insert(0, "-s".into());
+    }
+    Ok(Settings {
+        workers: options.workers,
+        python: options.python,
+        pytest_args,
+        rootdir: split.rootdir.map(PathBuf::from),
+        debugger: split.debugger,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(args: &[&str], options: TestOptions) -> Result<Settings, SettingsError> {
+        resolve(options, crate::split(args.iter().map(OsString::from)))
+    }
+
+    #[test]
+    fn the_command_line_outranks_addopts_and_a_debugger_outranks_both() {
+        let four = NonZeroU32::new(4).unwrap();
+        let given = TestOptions {
+            workers: Some("3".parse().unwrap()),
+            ..TestOptions::default()
+        };
+        let asked = settings(&[], given.clone()).unwrap();
+        let silent = settings(&[], TestOptions::default()).unwrap();
+        assert_eq!(asked.slots(four, Some("2"), false), 3);
+        assert_eq!(silent.slots(four, Some("2"), false), 2);
+        assert_eq!(silent.slots(four, Some("auto"), false), 4);
+        assert_eq!(silent.slots(four, None, false), 4);
+        assert_eq!(asked.slots(four, None, true), 1);
+        let debugged = settings(&["--pdb"], given).unwrap();
+        assert_eq!(debugged.slots(four, None, false), 1);
+    }
+
+    #[test]
+    fn an_expression_that_does_not_parse_is_refused_with_a_caret() {
+        let error = settings(&["-m", "unit and"], TestOptions::default()).unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("unit and\n") && text.contains('^'), "{text}");
+        assert!(settings(&["-k", " "], TestOptions::default()).is_ok());
+    }
+}

@@ -1,0 +1,297 @@
+//! Performs the effects of a run: sockets, processes, signals, the clock, the journal.
+//!
+//! Everything runs on the thread that calls [`run`]: it spawns the keeper, and a process
+//! that must die with its parent must not be spawned by a thread that may end earlier.
+
+use crate::machine::{Effect, Input, Machine};
+use crate::peer::{Outbox, connect};
+use crate::spawn::{self, Launch, Template};
+use crate::{RunError, RunRequest};
+use dyno_journal::Journal;
+use dyno_model::{Event, ExitCode, ProcessExit, Stamped, WorkerId};
+use dyno_wire::template::{FromTemplate, ToTemplate};
+use rustix::fd::OwnedFd;
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use std::collections::HashMap;
+use std::fs;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+/// How many inputs may wait. Beyond it the readers stop reading, and so the workers.
+const INBOX: usize = 1024;
+
+/// How long a worker may take to end once it has said its last word, and how long a
+/// socket may stay open once its worker has ended: the time of an interpreter's exit.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// So much of a crashed interpreter's stacks is kept.
+const CRASH_LOG: usize = 16 * 1024;
+
+/// Runs tests and hands each event, once it is on disk, to `on_event`.
+pub fn run(
+    request: &RunRequest,
+    journal: Journal,
+    on_event: impl FnMut(&Stamped),
+) -> Result<ExitCode, RunError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(RunError::Runtime)?;
+    let local = tokio::task::LocalSet::new();
+    let code = local.block_on(&runtime, drive(request, journal, on_event));
+    // Readers that still wait for a peer are dropped, not waited for.
+    runtime.shutdown_background();
+    code
+}
+
+async fn drive(
+    request: &RunRequest,
+    journal: Journal,
+    on_event: impl FnMut(&Stamped),
+) -> Result<ExitCode, RunError> {
+    let (inbox, mut inputs) = mpsc::channel(INBOX);
+    let began = Instant::now();
+    let template = spawn::spawn(&Launch {
+        dyno: request.dyno.clone(),
+        python: request.python.clone(),
+        pytest_args: &request.settings.pytest_args,
+        run_folder: request.run_folder.clone(),
+        foreground: request.settings.debugger,
+    })
+    .map_err(|source| RunError::Spawn {
+        what: request.dyno.clone(),
+        source,
+    })?;
+    listen_for_signals(&inbox).map_err(RunError::Runtime)?;
+    let mut driver = Driver::connect(request, journal, on_event, template, inbox)?;
+    let mut machine = Machine::new(
+        request.settings.clone(),
+        request.processors,
+        request.run.to_string(),
+    );
+    driver.record(request.started_event());
+    let code = loop {
+        // The driver holds a sender, so the channel never closes.
+        let Some(input) = inputs.recv().await else {
+            return Err(RunError::Deaf);
+        };
+        driver.watch(&input);
+        let mut ended = None;
+        for effect in machine.step(began.elapsed(), input) {
+            ended = ended.or(driver.perform(effect, &machine)?);
+        }
+        if let Some(code) = ended {
+            break code;
+        }
+    };
+    // Readers that still have something to say are not waited for.
+    drop(inputs);
+    driver.close(code).await
+}
+
+fn listen_for_signals(inbox: &mpsc::Sender<Input>) -> std::io::Result<()> {
+    for kind in [
+        SignalKind::interrupt(),
+        SignalKind::terminate(),
+        SignalKind::hangup(),
+    ] {
+        let mut signals = signal(kind)?;
+        let inbox = inbox.clone();
+        tokio::task::spawn_local(async move {
+            while signals.recv().await.is_some() {
+                if inbox
+                    .send(Input::Signal(kind.as_raw_value()))
+                    .await
+                    .is_err()
+                {
+                    return;
+                }
+            }
+        });
+    }
+    Ok(())
+}
+
+struct Driver<F> {
+    journal: Journal,
+    on_event: F,
+    inbox: mpsc::Sender<Input>,
+    template: Outbox,
+    template_pidfd: Option<OwnedFd>,
+    keeper_ended: tokio::task::JoinHandle<()>,
+    lifeline: OwnedFd,
+    workers: HashMap<WorkerId, WorkerHandle>,
+    logs: PathBuf,
+}
+
+struct WorkerHandle {
+    outbox: Outbox,
+    /// Names the process for as long as it is held, even if the number is used again.
+    pidfd: Option<OwnedFd>,
+}
+
+impl<F: FnMut(&Stamped)> Driver<F> {
+    fn connect(
+        request: &RunRequest,
+        journal: Journal,
+        on_event: F,
+        template: Template,
+        inbox: mpsc::Sender<Input>,
+    ) -> Result<Self, RunError> {
+        let Template {
+            mut keeper,
+            socket,
+            lifeline,
+        } = template;
+        // How the template ended is known when the keeper has ended, after everything under it.
+        let (drained, is_drained) = tokio::sync::oneshot::channel::<()>();
+        let outbox = connect(socket, inbox.clone(), Input::Template, move |garbage| {
+            let _ = drained.send(());
+            garbage.map(Input::TemplateGarbled)
+        })
+        .map_err(RunError::Runtime)?;
+        let gone = inbox.clone();
+        let keeper_ended = tokio::task::spawn_local(async move {
+            let exit = match keeper.wait().await.map(|status| status.code()) {
+                Ok(Some(code)) if code > 128 => ProcessExit::Signal(code - 128),
+                Ok(Some(code)) => ProcessExit::Code(code),
+                _ => ProcessExit::Unknown,
+            };
+            let _ = is_drained.await;
+            let _ = gone.send(Input::TemplateGone(exit)).await;
+        });
+        Ok(Self {
+            journal,
+            on_event,
+            inbox,
+            template: outbox,
+            template_pidfd: None,
+            keeper_ended,
+            lifeline,
+            workers: HashMap::new(),
+            logs: request.run_folder.join("logs"),
+        })
+    }
+
+    /// On disk first, then on the screen.
+    ///
+    /// A journal that cannot be written any more is told once; the run is worth more
+    /// than its record, and goes on.
+    fn record(&mut self, event: Event) {
+        match self.journal.append(event) {
+            Ok(stamped) => (self.on_event)(&stamped),
+            Err(not_written) => {
+                (self.on_event)(&not_written.stamped);
+                let message = format!(
+                    "{}\nhint: the run goes on, but what follows cannot be reported again",
+                    not_written.error
+                );
+                (self.on_event)(&Stamped {
+                    event: Event::RunFailed { message },
+                    ..not_written.stamped
+                });
+            }
+        }
+    }
+
+    fn perform(&mut self, effect: Effect, machine: &Machine) -> Result<Option<ExitCode>, RunError> {
+        match effect {
+            Effect::Record(event) => self.record(event),
+            Effect::ToTemplate(message) => self.template.send(&message, None)?,
+            Effect::Fork(worker) => self.fork(worker, &machine.fork_message(worker))?,
+            Effect::ToWorker(worker, message) => {
+                if let Some(handle) = self.workers.get(&worker) {
+                    handle.outbox.send(&message, None)?;
+                }
+            }
+            Effect::InterruptTemplate => {
+                if let Some(pidfd) = &self.template_pidfd {
+                    let _ = pidfd_send_signal(pidfd, Signal::INT);
+                }
+            }
+            Effect::Interrupt(worker) => self.signal(worker, Signal::INT),
+            Effect::Kill(worker) => self.signal(worker, Signal::KILL),
+            Effect::StartGrace(worker) => {
+                let inbox = self.inbox.clone();
+                tokio::task::spawn_local(async move {
+                    tokio::time::sleep(GRACE).await;
+                    let _ = inbox.send(Input::GraceOver(worker)).await;
+                });
+            }
+            Effect::End(code) => return Ok(Some(code)),
+        }
+        Ok(None)
+    }
+
+    fn fork(&mut self, worker: WorkerId, message: &ToTemplate) -> Result<(), RunError> {
+        let (ours, theirs) = UnixStream::pair().map_err(RunError::Runtime)?;
+        self.template.send(message, Some(theirs.into()))?;
+        let crash_log = self.logs.join(format!("{worker}.crash"));
+        let outbox = connect(
+            ours,
+            self.inbox.clone(),
+            move |message| Input::Worker(worker, message),
+            move |garbage| {
+                Some(Input::WorkerClosed {
+                    worker,
+                    garbage,
+                    crash_log: take_crash_log(&crash_log),
+                })
+            },
+        )
+        .map_err(RunError::Runtime)?;
+        let pidfd = None;
+        self.workers.insert(worker, WorkerHandle { outbox, pidfd });
+        Ok(())
+    }
+
+    /// Takes hold of processes as they are named.
+    fn watch(&mut self, input: &Input) {
+        match input {
+            Input::Template(FromTemplate::Hello { pid, .. }) => {
+                self.template_pidfd = open_pidfd(*pid);
+            }
+            Input::Template(FromTemplate::Forked { worker, pid }) => {
+                if let Some(handle) = self.workers.get_mut(worker) {
+                    handle.pidfd = open_pidfd(*pid);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn signal(&self, worker: WorkerId, signal: Signal) {
+        let pidfd = self.workers.get(&worker).and_then(|h| h.pidfd.as_ref());
+        if let Some(pidfd) = pidfd {
+            // It may have ended meanwhile, which is as good.
+            let _ = pidfd_send_signal(pidfd, signal);
+        }
+    }
+
+    /// Kills what is left of the run and waits until it is dead.
+    async fn close(self, code: ExitCode) -> Result<ExitCode, RunError> {
+        drop(self.lifeline);
+        let _ = self.keeper_ended.await;
+        self.journal.finish().map_err(RunError::Journal)?;
+        Ok(code)
+    }
+}
+
+fn open_pidfd(pid: u32) -> Option<OwnedFd> {
+    let pid = Pid::from_raw(i32::try_from(pid).ok()?)?;
+    pidfd_open(pid, PidfdFlags::empty()).ok()
+}
+
+/// The stacks that a fatal signal left behind, if it left any.
+fn take_crash_log(path: &PathBuf) -> Option<String> {
+    let text = fs::read(path).ok()?;
+    if text.is_empty() {
+        let _ = fs::remove_file(path);
+        return None;
+    }
+    let head = &text[..text.len().min(CRASH_LOG)];
+    Some(String::from_utf8_lossy(head).into_owned())
+}

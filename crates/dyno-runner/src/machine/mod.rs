@@ -1,0 +1,302 @@
+//! What a run does next, as a pure state machine.
+//!
+//! It takes an [`Input`] and returns [`Effect`]s for the driver to perform, in order.
+//! It knows no socket, no process and no clock. Its invariants: every event is recorded
+//! before its consequences; every test that a worker was given is reported, handed on,
+//! or (after a stop) known not to have run; the run ends, whoever dies.
+
+mod template;
+mod workers;
+
+use crate::workers::{Prospect, Workers};
+use dyno_config::Settings;
+use dyno_model::{Event, ExitCode, ProcessExit, Stop, TestId, WorkerId};
+use dyno_plan::{Action, Planner};
+use dyno_wire::template::{Feed, FromTemplate, SessionStop, ToTemplate};
+use dyno_wire::worker::{FromWorker, ToWorker};
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+/// Reports go to the template in batches of this many messages, to spare both sides
+/// system calls; plugins in the controller see a test this much later at most.
+const FEED_BATCH: usize = 32;
+
+/// What happened.
+#[derive(Debug)]
+pub(crate) enum Input {
+    Template(FromTemplate),
+    /// What the template said is no message; nothing further of it is read.
+    TemplateGarbled(String),
+    /// The keeper ended, and everything under it with it.
+    TemplateGone(ProcessExit),
+    Worker(WorkerId, FromWorker),
+    /// A worker's socket is closed.
+    WorkerClosed {
+        worker: WorkerId,
+        /// What was wrong with its last message; nothing further of it is read.
+        garbage: Option<String>,
+        /// The stacks that a fatal signal left behind.
+        crash_log: Option<String>,
+    },
+    /// A grace period is over.
+    GraceOver(WorkerId),
+    /// A signal that asks dyno to stop.
+    Signal(i32),
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub(crate) enum Effect {
+    Record(Event),
+    ToTemplate(ToTemplate),
+    /// Make a socket pair and let the template fork a worker with one end of it.
+    Fork(WorkerId),
+    ToWorker(WorkerId, ToWorker),
+    /// Interrupt the template, as Ctrl-C would.
+    InterruptTemplate,
+    /// Interrupt a worker, as Ctrl-C would.
+    Interrupt(WorkerId),
+    /// Kill a worker that has no more to say.
+    Kill(WorkerId),
+    /// Say `GraceOver` after the grace period.
+    StartGrace(WorkerId),
+    /// The run is over: kill what is left and exit.
+    End(ExitCode),
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum State {
+    Collecting,
+    Running,
+    /// The template was told that no test is left.
+    Ending,
+    Over,
+}
+
+pub(crate) struct Machine {
+    settings: Settings,
+    processors: NonZeroU32,
+    run: String,
+    state: State,
+    planner: Planner,
+    slots: u32,
+    workers: Workers,
+    headlines: HashMap<TestId, String>,
+    feed: Vec<Feed>,
+    maxfail: u64,
+    failures: u64,
+    barren: u32,
+    stop: Option<Stop>,
+    /// The exit code that outranks what the tests say.
+    forced: Option<ExitCode>,
+    template: Option<ProcessExit>,
+    session_began: Option<Duration>,
+    now: Duration,
+}
+
+impl Machine {
+    pub(crate) fn new(settings: Settings, processors: NonZeroU32, run: String) -> Self {
+        Self {
+            settings,
+            processors,
+            run,
+            state: State::Collecting,
+            planner: Planner::new(Vec::new(), 1),
+            slots: 1,
+            workers: Workers::default(),
+            headlines: HashMap::new(),
+            feed: Vec::new(),
+            maxfail: 0,
+            failures: 0,
+            barren: 0,
+            stop: None,
+            forced: None,
+            template: None,
+            session_began: None,
+            now: Duration::ZERO,
+        }
+    }
+
+    /// The run's id and worker count, for the message that asks for a fork.
+    pub(crate) fn fork_message(&self, worker: WorkerId) -> ToTemplate {
+        ToTemplate::Fork {
+            worker,
+            workers: self.slots,
+            run: self.run.clone(),
+        }
+    }
+
+    /// Takes an input in at time `now`, since the run began.
+    pub(crate) fn step(&mut self, now: Duration, input: Input) -> Vec<Effect> {
+        self.now = now;
+        let mut effects = Vec::new();
+        if self.state == State::Over {
+            return effects;
+        }
+        match input {
+            Input::Template(message) => self.template_says(message, &mut effects),
+            Input::TemplateGarbled(what) => {
+                self.fail(
+                    format!("the template sent {what}"),
+                    ExitCode::InternalError,
+                    &mut effects,
+                );
+                self.end(&mut effects);
+            }
+            Input::TemplateGone(exit) => self.template_gone(exit, &mut effects),
+            Input::Worker(worker, message) => self.worker_says(worker, message, &mut effects),
+            Input::WorkerClosed {
+                worker,
+                garbage,
+                crash_log,
+            } => {
+                if let Some(state) = self.workers.get_mut(worker) {
+                    state.closed = true;
+                    effects.push(if garbage.is_some() {
+                        Effect::Kill(worker)
+                    } else {
+                        Effect::StartGrace(worker)
+                    });
+                    state.detail = garbage.map(|what| format!("it sent {what}")).or(crash_log);
+                }
+                self.settle(worker, &mut effects);
+            }
+            Input::GraceOver(worker) => self.grace_over(worker, &mut effects),
+            Input::Signal(number) => self.signalled(number, &mut effects),
+        }
+        effects
+    }
+
+    fn plan(&mut self, input: dyno_plan::Input, effects: &mut Vec<Effect>) {
+        for action in self.planner.step(input) {
+            match action {
+                Action::StartWorker(worker) => {
+                    self.workers.insert(worker);
+                    effects.push(Effect::Fork(worker));
+                }
+                Action::Assign { worker, unit } => {
+                    effects.push(Effect::Record(Event::UnitAssigned {
+                        unit: unit.id,
+                        worker,
+                        tests: u32::try_from(unit.tests.len()).unwrap_or(u32::MAX),
+                    }));
+                    if let Some(state) = self.workers.get_mut(worker) {
+                        state.rest = unit.tests.clone().into();
+                    }
+                    let tests = unit.tests;
+                    effects.push(Effect::ToWorker(worker, ToWorker::Run { tests }));
+                }
+                Action::Finish(worker) => {
+                    if let Some(state) = self.workers.get_mut(worker) {
+                        state.prospect = Prospect::ToldToFinish;
+                    }
+                    effects.push(Effect::ToWorker(worker, ToWorker::Finish));
+                }
+                Action::Done => self.finish_session(effects),
+            }
+        }
+    }
+
+    fn finish_session(&mut self, effects: &mut Vec<Effect>) {
+        if self.state != State::Running {
+            return;
+        }
+        self.state = State::Ending;
+        self.flush_feed(effects);
+        if self.template.is_some() {
+            self.end(effects);
+            return;
+        }
+        let stop = self.stop.as_ref().map(session_stop);
+        effects.push(Effect::ToTemplate(ToTemplate::Finish { stop }));
+    }
+
+    fn feed(&mut self, event: Feed, effects: &mut Vec<Effect>) {
+        self.feed.push(event);
+        if self.feed.len() >= FEED_BATCH {
+            self.flush_feed(effects);
+        }
+    }
+
+    fn flush_feed(&mut self, effects: &mut Vec<Effect>) {
+        if !self.feed.is_empty() && self.template.is_none() {
+            let reports = std::mem::take(&mut self.feed);
+            effects.push(Effect::ToTemplate(ToTemplate::Feed { reports }));
+        }
+    }
+
+    /// Starts nothing more, and lets every worker end after the test that it runs now.
+    fn stop(&mut self, why: Stop, effects: &mut Vec<Effect>) {
+        if self.stop.is_some() {
+            return;
+        }
+        self.stop = Some(why.clone());
+        effects.push(Effect::Record(Event::Stopping { why }));
+        if self.state == State::Running {
+            for worker in self.workers.live() {
+                effects.push(Effect::ToWorker(worker, ToWorker::Stop));
+            }
+            self.plan(dyno_plan::Input::Stop, effects);
+        }
+    }
+
+    fn signalled(&mut self, number: i32, effects: &mut Vec<Effect>) {
+        if matches!(self.stop, Some(Stop::Signal { .. })) || self.state == State::Ending {
+            // Asked a second time: now.
+            self.forced = Some(ExitCode::Interrupted);
+            self.end(effects);
+            return;
+        }
+        let collecting = self.state == State::Collecting;
+        self.stop(Stop::Signal { number }, effects);
+        self.stop = Some(Stop::Signal { number });
+        // In the foreground the terminal has told everyone already.
+        if collecting {
+            effects.push(Effect::InterruptTemplate);
+        } else if !self.settings.debugger {
+            effects.extend(self.workers.busy().map(Effect::Interrupt));
+        }
+    }
+
+    fn fail(&mut self, message: String, code: ExitCode, effects: &mut Vec<Effect>) {
+        self.forced.get_or_insert(code);
+        effects.push(Effect::Record(Event::RunFailed { message }));
+    }
+
+    fn end(&mut self, effects: &mut Vec<Effect>) {
+        self.state = State::Over;
+        let exit = self.forced.unwrap_or(match self.stop {
+            Some(Stop::Signal { .. } | Stop::Asked { .. }) => ExitCode::Interrupted,
+            Some(Stop::Broken) => ExitCode::InternalError,
+            _ if self.failures > 0 => ExitCode::TestsFailed,
+            _ => ExitCode::Ok,
+        });
+        let began = self.session_began.unwrap_or(self.now);
+        effects.push(Effect::Record(Event::RunFinished {
+            exit,
+            elapsed: self.now.saturating_sub(began),
+        }));
+        effects.push(Effect::End(exit));
+    }
+}
+
+fn session_stop(stop: &Stop) -> SessionStop {
+    match stop {
+        Stop::MaxFail { failures } => SessionStop::Failed {
+            reason: format!("stopping after {failures} failures"),
+        },
+        Stop::Asked { reason } => SessionStop::Interrupted {
+            reason: reason.clone(),
+        },
+        Stop::Signal { .. } => SessionStop::Interrupted {
+            reason: "KeyboardInterrupt".to_owned(),
+        },
+        Stop::Broken => SessionStop::Interrupted {
+            reason: "the run cannot go on".to_owned(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests;

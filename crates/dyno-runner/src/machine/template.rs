@@ -1,0 +1,164 @@
+//! What the template says, and its end.
+
+use super::{Effect, Machine, State};
+use dyno_model::{Event, ExitCode, Item, ProcessExit, Stop, TestId};
+use dyno_plan::{Grouping, Planner, units};
+use dyno_wire::template::{Collected, FromTemplate};
+use dyno_wire::worker::ToWorker;
+use std::collections::HashMap;
+
+impl Machine {
+    pub(super) fn template_says(&mut self, message: FromTemplate, effects: &mut Vec<Effect>) {
+        match message {
+            FromTemplate::Hello {
+                protocol,
+                pid,
+                python,
+                pytest,
+            } => {
+                if protocol == dyno_wire::PROTOCOL {
+                    effects.push(Effect::Record(Event::TemplateStarted {
+                        pid,
+                        python,
+                        pytest,
+                    }));
+                } else {
+                    let message = format!(
+                        "the dyno package of this Python speaks version {protocol} of the \
+                         protocol, this command version {}\n\
+                         hint: install both from one wheel",
+                        dyno_wire::PROTOCOL
+                    );
+                    self.fail(message, ExitCode::UsageError, effects);
+                    self.end(effects);
+                }
+            }
+            FromTemplate::Unfit { message } => {
+                self.fail(message, ExitCode::UsageError, effects);
+                self.end(effects);
+            }
+            FromTemplate::Output { text } => {
+                self.session_began.get_or_insert(self.now);
+                effects.push(Effect::Record(Event::Output { text }));
+            }
+            FromTemplate::Summary { text } => {
+                effects.push(Effect::Record(Event::Summary { text }));
+            }
+            FromTemplate::Warned { warning } => {
+                effects.push(Effect::Record(Event::Warned(warning)));
+            }
+            FromTemplate::CollectFailed { failure } => {
+                self.failures += 1;
+                effects.push(Effect::Record(Event::CollectFailed(failure)));
+            }
+            FromTemplate::CollectSkipped { node, skip } => {
+                effects.push(Effect::Record(Event::CollectSkipped { node, skip }));
+            }
+            FromTemplate::Collected(collected) => self.collected(*collected, effects),
+            FromTemplate::Forked { worker, pid } => {
+                if let Some(state) = self.workers.get_mut(worker) {
+                    state.pid = Some(pid);
+                    effects.push(Effect::Record(Event::WorkerStarted { worker, pid }));
+                    // It may have been forked after the order to stop went out.
+                    if self.stop.is_some() {
+                        effects.push(Effect::ToWorker(worker, ToWorker::Stop));
+                    }
+                }
+            }
+            FromTemplate::WorkerExited { worker, status } => {
+                if let Some(state) = self.workers.get_mut(worker) {
+                    state.exit = Some(ProcessExit::from_wait_status(status));
+                    // A child of a test may hold the socket open for ever.
+                    effects.push(Effect::StartGrace(worker));
+                }
+                self.settle(worker, effects);
+            }
+            FromTemplate::Done { code } => self.session_done(code, effects),
+        }
+    }
+
+    fn collected(&mut self, collected: Collected, effects: &mut Vec<Effect>) {
+        let options = collected.options;
+        let addopts = options.xdist_workers.as_deref();
+        let slots = self
+            .settings
+            .slots(self.processors, addopts, options.debugger);
+        let grouping = if slots == 1 {
+            Grouping::Whole
+        } else {
+            Grouping::SharedFixtures
+        };
+        let units = units(&collected.items, grouping);
+        self.headlines = headlines(&collected.items);
+        self.maxfail = options.maxfail;
+        self.slots = slots;
+        effects.push(Effect::Record(Event::Collected {
+            items: collected.items,
+            deselected: collected.deselected,
+            verbosity: options.verbosity,
+            report_chars: options.report_chars,
+            summary: options.summary,
+            header: options.header,
+            traceback: options.traceback,
+            show_capture: options.show_capture,
+            rootdir: options.rootdir,
+        }));
+        effects.push(Effect::Record(Event::Planned {
+            units: u32::try_from(units.len()).unwrap_or(u32::MAX),
+            workers: slots,
+        }));
+        self.planner = Planner::new(units, slots as usize);
+        self.state = State::Running;
+        if self.stop.is_some() {
+            self.plan(dyno_plan::Input::Stop, effects);
+        } else {
+            self.plan(dyno_plan::Input::Start, effects);
+        }
+    }
+
+    fn session_done(&mut self, code: u8, effects: &mut Vec<Effect>) {
+        let code = ExitCode::from(code);
+        if self.state == State::Running {
+            let message = format!(
+                "the template's session ended with exit code {} before the tests did",
+                u8::from(code)
+            );
+            self.fail(message, ExitCode::InternalError, effects);
+        } else if code != ExitCode::Ok {
+            self.forced.get_or_insert(code);
+        }
+        self.end(effects);
+    }
+
+    pub(super) fn template_gone(&mut self, exit: ProcessExit, effects: &mut Vec<Effect>) {
+        self.template = Some(exit);
+        let doing = match self.state {
+            State::Collecting => "while it loaded pytest or collected tests; nothing was run",
+            State::Running => "while tests ran; their workers died with it",
+            State::Ending | State::Over => "while its session ended",
+        };
+        let message = format!(
+            "the template, the Python process that collects and forks, ended with {exit} {doing}\n\
+             hint: what it said last stands above; `pytest --collect-only` shows whether it is dyno"
+        );
+        self.fail(message, ExitCode::InternalError, effects);
+        if self.state != State::Running {
+            self.end(effects);
+            return;
+        }
+        self.stop(Stop::Broken, effects);
+        // Nobody is left to say how they ended; what they said before is still read.
+        for worker in self.workers.live() {
+            if let Some(state) = self.workers.get_mut(worker) {
+                state.exit.get_or_insert(ProcessExit::Unknown);
+            }
+            self.settle(worker, effects);
+        }
+    }
+}
+
+/// What a failure of each test is headed with.
+fn headlines(items: &[Item]) -> HashMap<TestId, String> {
+    let of = |item: &Item| (item.id.clone(), item.location.domain.clone());
+    items.iter().map(of).collect()
+}

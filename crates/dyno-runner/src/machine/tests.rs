@@ -1,0 +1,564 @@
+//! Runs by tables of inputs: no process, no socket, no clock.
+
+use super::workers::BARREN_WORKERS;
+use super::*;
+use dyno_config::{TestOptions, resolve, split};
+use dyno_model::{Category, Item, Location, Outcome, Phase, PhaseReport, Status, TestId};
+use dyno_wire::template::{Collected, SessionOptions};
+use proptest::prelude::*;
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+
+const GW0: WorkerId = WorkerId(0);
+const GW1: WorkerId = WorkerId(1);
+
+fn test(name: &str) -> TestId {
+    TestId::new(format!("t.py::{name}")).unwrap()
+}
+
+fn item(name: &str, shares: &[&str]) -> Item {
+    Item {
+        id: test(name),
+        location: Location {
+            file: "t.py".to_owned(),
+            line: Some(1),
+            domain: name.to_owned(),
+        },
+        markers: Vec::new(),
+        shares: shares.iter().map(|key| (*key).to_owned()).collect(),
+    }
+}
+
+fn collected(items: Vec<Item>, maxfail: u64) -> Input {
+    Input::Template(FromTemplate::Collected(Box::new(Collected {
+        items,
+        deselected: 0,
+        options: SessionOptions {
+            verbosity: 0,
+            report_chars: "fE".to_owned(),
+            summary: true,
+            header: true,
+            traceback: "auto".to_owned(),
+            show_capture: "all".to_owned(),
+            rootdir: "/r".to_owned(),
+            maxfail,
+            debugger: false,
+            xdist_workers: None,
+        },
+    })))
+}
+
+fn machine(args: &[&str]) -> Machine {
+    let workers = args.iter().find_map(|arg| arg.strip_prefix("-n"));
+    let options = TestOptions {
+        workers: workers.map(|text| text.parse().unwrap()),
+        ..TestOptions::default()
+    };
+    let settings = resolve(options, split(args.iter().map(OsString::from))).unwrap();
+    Machine::new(settings, NonZeroU32::new(2).unwrap(), "run".to_owned())
+}
+
+fn report(name: &str, phase: Phase, outcome: Option<Outcome>) -> FromWorker {
+    FromWorker::Report {
+        report: Box::new(PhaseReport {
+            test: test(name),
+            phase,
+            status: Status {
+                category: outcome.map(Category::Outcome),
+                letter: String::new(),
+                word: String::new(),
+            },
+            duration: Duration::ZERO,
+            longrepr: None,
+            headline: None,
+            crash: None,
+            skip: None,
+            xfail: None,
+            sections: Vec::new(),
+            counts: true,
+        }),
+        raw: "{}".to_owned(),
+    }
+}
+
+fn started(name: &str) -> FromWorker {
+    FromWorker::Started { test: test(name) }
+}
+
+fn finished(name: &str) -> FromWorker {
+    FromWorker::Finished { test: test(name) }
+}
+
+fn worker_closed(worker: WorkerId) -> Input {
+    Input::WorkerClosed {
+        worker,
+        garbage: None,
+        crash_log: None,
+    }
+}
+
+/// A machine with everything it was asked to do.
+struct Bench {
+    machine: Machine,
+    effects: Vec<Effect>,
+}
+
+impl Bench {
+    fn new(args: &[&str], items: Vec<Item>, maxfail: u64) -> Self {
+        let mut bench = Self {
+            machine: machine(args),
+            effects: Vec::new(),
+        };
+        bench.put(collected(items, maxfail));
+        bench
+    }
+
+    fn put(&mut self, input: Input) {
+        self.effects
+            .extend(self.machine.step(Duration::ZERO, input));
+    }
+
+    fn says(&mut self, worker: WorkerId, messages: impl IntoIterator<Item = FromWorker>) {
+        for message in messages {
+            self.put(Input::Worker(worker, message));
+        }
+    }
+
+    fn dies(&mut self, worker: WorkerId, status: i32) {
+        self.put(worker_closed(worker));
+        self.put(Input::Template(FromTemplate::WorkerExited {
+            worker,
+            status,
+        }));
+    }
+
+    fn forks(&self) -> Vec<WorkerId> {
+        let fork = |effect: &Effect| match effect {
+            Effect::Fork(worker) => Some(*worker),
+            _ => None,
+        };
+        self.effects.iter().filter_map(fork).collect()
+    }
+
+    fn given(&self, to: WorkerId) -> Vec<String> {
+        let mut given = Vec::new();
+        for effect in &self.effects {
+            if let Effect::ToWorker(worker, ToWorker::Run { tests }) = effect
+                && *worker == to
+            {
+                given.extend(tests.iter().map(ToString::to_string));
+            }
+        }
+        given
+    }
+
+    fn told(&self, to: WorkerId, what: fn(&ToWorker) -> bool) -> bool {
+        self.effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::ToWorker(w, m) if *w == to && what(m)))
+    }
+
+    fn events(&self) -> impl Iterator<Item = &Event> {
+        self.effects.iter().filter_map(|effect| match effect {
+            Effect::Record(event) => Some(event),
+            _ => None,
+        })
+    }
+
+    fn failures(&self) -> Vec<(String, Phase)> {
+        self.events()
+            .filter_map(|event| match event {
+                Event::Reported { report, .. } if report.crash.is_some() => {
+                    Some((report.test.to_string(), report.phase))
+                }
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn failed_run(&self) -> Option<&str> {
+        self.events().find_map(|event| match event {
+            Event::RunFailed { message } => Some(message.as_str()),
+            _ => None,
+        })
+    }
+
+    fn end(&self) -> Option<ExitCode> {
+        self.effects.iter().find_map(|effect| match effect {
+            Effect::End(code) => Some(*code),
+            _ => None,
+        })
+    }
+
+    fn finish(&mut self, code: u8) -> Option<ExitCode> {
+        assert!(
+            self.effects
+                .iter()
+                .any(|effect| matches!(effect, Effect::ToTemplate(ToTemplate::Finish { .. }))),
+            "the session was not told to finish"
+        );
+        self.put(Input::Template(FromTemplate::Done { code }));
+        self.end()
+    }
+}
+
+#[test]
+fn a_run_goes_from_collection_to_the_exit_code() {
+    let mut run = Bench::new(&["-n2"], vec![item("a", &[]), item("b", &[])], 0);
+    assert_eq!(run.forks(), [GW0, GW1]);
+    run.says(GW0, [FromWorker::Ready, FromWorker::Next]);
+    run.says(GW1, [FromWorker::Ready, FromWorker::Next]);
+    assert_eq!(run.given(GW0), ["t.py::a"]);
+    assert_eq!(run.given(GW1), ["t.py::b"]);
+    for (worker, name) in [(GW0, "a"), (GW1, "b")] {
+        run.says(worker, [started(name), FromWorker::Next, finished(name)]);
+        assert!(run.told(worker, |message| matches!(message, ToWorker::Finish)));
+        run.dies(worker, 0);
+    }
+    assert_eq!(run.finish(0), Some(ExitCode::Ok));
+}
+
+#[test]
+fn one_worker_is_given_everything_in_pytests_order() {
+    let items = vec![item("b", &["k"]), item("a", &[]), item("c", &["k"])];
+    let mut run = Bench::new(&["-n1"], items, 0);
+    run.says(GW0, [FromWorker::Next]);
+    assert_eq!(run.given(GW0), ["t.py::b", "t.py::a", "t.py::c"]);
+}
+
+#[test]
+fn a_crash_is_the_running_tests_and_the_rest_of_its_unit_goes_on_elsewhere() {
+    let items = vec![item("a", &["k"]), item("b", &["k"]), item("c", &["k"])];
+    let mut run = Bench::new(&["-n2"], items, 0);
+    run.says(
+        GW0,
+        [FromWorker::Next, started("a"), finished("a"), started("b")],
+    );
+    run.dies(GW0, 11);
+    assert_eq!(run.failures(), [("t.py::b".to_owned(), Phase::Call)]);
+    assert_eq!(run.forks(), [GW0, GW1]);
+    run.says(
+        GW1,
+        [
+            FromWorker::Next,
+            started("c"),
+            FromWorker::Next,
+            finished("c"),
+        ],
+    );
+    assert_eq!(run.given(GW1), ["t.py::c"]);
+    run.dies(GW1, 0);
+    assert_eq!(run.finish(0), Some(ExitCode::TestsFailed));
+}
+
+#[test]
+fn a_crash_in_teardown_is_an_error_and_keeps_the_calls_outcome() {
+    let mut run = Bench::new(&["-n2"], vec![item("a", &[])], 0);
+    run.says(GW0, [FromWorker::Next, started("a")]);
+    run.says(GW0, [report("a", Phase::Call, Some(Outcome::Passed))]);
+    run.dies(GW0, 6);
+    assert_eq!(run.failures(), [("t.py::a".to_owned(), Phase::Teardown)]);
+}
+
+#[test]
+fn a_worker_that_exits_in_mid_test_has_crashed_whatever_its_code() {
+    for status in [0, 1 << 8, 5 << 8, 9] {
+        let mut run = Bench::new(&["-n2"], vec![item("a", &[])], 0);
+        run.says(GW0, [FromWorker::Next, started("a")]);
+        run.dies(GW0, status);
+        assert_eq!(run.failures().len(), 1, "wait status {status}");
+    }
+}
+
+#[test]
+fn an_exit_is_accounted_for_only_after_the_last_word() {
+    let mut run = Bench::new(&["-n2"], vec![item("a", &[])], 0);
+    run.says(GW0, [FromWorker::Next, started("a")]);
+    let exited = FromTemplate::WorkerExited {
+        worker: GW0,
+        status: 0,
+    };
+    run.put(Input::Template(exited));
+    assert!(run.failures().is_empty());
+    run.says(GW0, [FromWorker::Next, finished("a")]);
+    run.put(worker_closed(GW0));
+    assert!(run.failures().is_empty());
+    assert_eq!(run.finish(0), Some(ExitCode::Ok));
+}
+
+#[test]
+fn a_socket_that_a_grandchild_holds_open_does_not_hold_the_run() {
+    let mut run = Bench::new(&["-n2"], vec![item("a", &[])], 0);
+    run.says(
+        GW0,
+        [
+            FromWorker::Next,
+            started("a"),
+            FromWorker::Next,
+            finished("a"),
+        ],
+    );
+    let exited = FromTemplate::WorkerExited {
+        worker: GW0,
+        status: 0,
+    };
+    run.put(Input::Template(exited));
+    run.put(Input::GraceOver(GW0));
+    assert_eq!(run.finish(0), Some(ExitCode::Ok));
+}
+
+#[test]
+fn a_worker_that_does_not_exit_is_killed() {
+    let mut run = Bench::new(&["-n2"], vec![item("a", &[])], 0);
+    run.says(
+        GW0,
+        [
+            FromWorker::Next,
+            started("a"),
+            FromWorker::Next,
+            finished("a"),
+        ],
+    );
+    run.put(worker_closed(GW0));
+    run.put(Input::GraceOver(GW0));
+    assert!(run.effects.iter().any(|e| matches!(e, Effect::Kill(GW0))));
+}
+
+#[test]
+fn maxfail_stops_the_others_after_their_test_and_exits_with_1() {
+    let items = vec![item("a", &[]), item("b", &[]), item("c", &[])];
+    let mut run = Bench::new(&["-n2"], items, 1);
+    run.says(GW0, [FromWorker::Next, started("a")]);
+    run.says(GW1, [FromWorker::Next, started("b")]);
+    run.says(GW0, [report("a", Phase::Call, Some(Outcome::Failed))]);
+    assert!(run.told(GW1, |message| matches!(message, ToWorker::Stop)));
+    run.says(GW0, [FromWorker::Next, finished("a")]);
+    run.dies(GW0, 1 << 8);
+    run.says(GW1, [finished("b")]);
+    run.dies(GW1, 0);
+    assert_eq!(run.given(GW0), ["t.py::a"]);
+    assert!(run.failures().is_empty());
+    assert_eq!(run.finish(1), Some(ExitCode::TestsFailed));
+}
+
+#[test]
+fn a_code_that_a_test_asked_for_is_the_runs() {
+    let mut run = Bench::new(&["-n2"], vec![item("a", &[]), item("b", &[])], 0);
+    run.says(GW0, [FromWorker::Next, started("a")]);
+    let reason = "enough".to_owned();
+    let code = Some(7);
+    run.says(GW0, [FromWorker::StopAsked { reason, code }]);
+    run.dies(GW0, 7 << 8);
+    run.says(GW1, [FromWorker::Next]);
+    assert!(run.given(GW1).is_empty());
+    run.dies(GW1, 0);
+    assert!(run.failures().is_empty());
+    assert_eq!(run.finish(2), Some(ExitCode::Other(7)));
+}
+
+#[test]
+fn the_first_signal_interrupts_what_runs_and_the_second_ends_at_once() {
+    let mut run = Bench::new(&["-n2"], vec![item("a", &[]), item("b", &[])], 0);
+    run.says(GW0, [FromWorker::Next, started("a")]);
+    run.put(Input::Signal(2));
+    assert!(
+        run.effects
+            .iter()
+            .any(|e| matches!(e, Effect::Interrupt(GW0)))
+    );
+    assert!(
+        !run.effects
+            .iter()
+            .any(|e| matches!(e, Effect::Interrupt(GW1)))
+    );
+    assert_eq!(run.end(), None);
+    run.put(Input::Signal(2));
+    assert_eq!(run.end(), Some(ExitCode::Interrupted));
+}
+
+#[test]
+fn a_signal_while_collecting_goes_to_the_template() {
+    let mut machine = machine(&[]);
+    let effects = machine.step(Duration::ZERO, Input::Signal(2));
+    assert!(
+        effects
+            .iter()
+            .any(|e| matches!(e, Effect::InterruptTemplate))
+    );
+    let done = Input::Template(FromTemplate::Done { code: 2 });
+    let effects = machine.step(Duration::ZERO, done);
+    assert!(matches!(
+        effects.last(),
+        Some(Effect::End(ExitCode::Interrupted))
+    ));
+}
+
+#[test]
+fn a_template_that_dies_ends_the_run_with_3_and_no_test_is_blamed() {
+    let mut run = Bench::new(&["-n2"], vec![item("a", &[]), item("b", &[])], 0);
+    run.says(GW0, [FromWorker::Next, started("a")]);
+    run.put(Input::TemplateGone(ProcessExit::Signal(9)));
+    run.put(worker_closed(GW0));
+    run.put(worker_closed(GW1));
+    assert!(run.failures().is_empty());
+    assert!(run.failed_run().unwrap().contains("SIGKILL"));
+    assert_eq!(run.end(), Some(ExitCode::InternalError));
+}
+
+#[test]
+fn a_worker_that_talks_nonsense_is_killed_and_its_test_fails_with_the_reason() {
+    let mut run = Bench::new(&["-n2"], vec![item("a", &[])], 0);
+    run.says(GW0, [FromWorker::Next, started("a")]);
+    run.put(Input::WorkerClosed {
+        worker: GW0,
+        garbage: Some("a frame of 9 bytes".to_owned()),
+        crash_log: None,
+    });
+    assert!(run.effects.iter().any(|e| matches!(e, Effect::Kill(GW0))));
+    run.put(Input::Template(FromTemplate::WorkerExited {
+        worker: GW0,
+        status: 9,
+    }));
+    let told = |event: &Event| match event {
+        Event::Reported { report, .. } => report.longrepr.clone(),
+        _ => None,
+    };
+    let longrepr = run.events().find_map(told).unwrap();
+    assert!(longrepr.contains("a frame of 9 bytes"), "{longrepr}");
+}
+
+#[test]
+fn a_template_that_talks_nonsense_ends_the_run() {
+    let mut run = Bench::new(&["-n2"], vec![item("a", &[])], 0);
+    run.put(Input::TemplateGarbled("a frame of 9 bytes".to_owned()));
+    assert!(run.failed_run().unwrap().contains("a frame of 9 bytes"));
+    assert_eq!(run.end(), Some(ExitCode::InternalError));
+}
+
+#[test]
+fn workers_that_cannot_live_end_the_run_and_do_not_fork_for_ever() {
+    let items = (0..50).map(|n| item(&format!("t{n}"), &[])).collect();
+    let mut run = Bench::new(&["-n2"], items, 0);
+    for worker in 0..=BARREN_WORKERS {
+        run.dies(WorkerId(worker), 9);
+    }
+    assert!(run.failed_run().unwrap().contains("before they ran a test"));
+    assert!(run.forks().len() <= BARREN_WORKERS as usize + 2);
+    assert_eq!(run.finish(2), Some(ExitCode::InternalError));
+}
+
+#[test]
+fn a_death_while_the_session_is_torn_down_is_not_a_success() {
+    let mut run = Bench::new(&["-n2"], vec![item("a", &[])], 0);
+    run.says(
+        GW0,
+        [
+            FromWorker::Next,
+            started("a"),
+            FromWorker::Next,
+            finished("a"),
+        ],
+    );
+    run.dies(GW0, 11);
+    assert!(run.failed_run().unwrap().contains("SIGSEGV"));
+    assert_eq!(run.finish(0), Some(ExitCode::InternalError));
+}
+
+#[test]
+fn usage_errors_and_empty_collections_end_with_pytests_code() {
+    for (code, exit) in [
+        (4, ExitCode::UsageError),
+        (5, ExitCode::NoTestsCollected),
+        (0, ExitCode::Ok),
+    ] {
+        let mut machine = machine(&[]);
+        let done = Input::Template(FromTemplate::Done { code });
+        let effects = machine.step(Duration::ZERO, done);
+        assert!(matches!(effects.last(), Some(Effect::End(end)) if *end == exit));
+    }
+}
+
+#[test]
+fn a_stranger_on_the_template_socket_is_told_apart() {
+    let mut machine = machine(&[]);
+    let hello = FromTemplate::Hello {
+        protocol: dyno_wire::PROTOCOL + 1,
+        pid: 1,
+        python: String::new(),
+        pytest: String::new(),
+    };
+    let effects = machine.step(Duration::ZERO, Input::Template(hello));
+    assert!(matches!(
+        effects.last(),
+        Some(Effect::End(ExitCode::UsageError))
+    ));
+}
+
+proptest! {
+    /// Whoever dies and whenever, every test gets exactly one account and the run ends.
+    #[test]
+    fn every_test_finishes_once_whoever_dies(
+        shares in proptest::collection::vec(0u8..4, 1..20),
+        fates in proptest::collection::vec((0u8..6, 0usize..4), 0..60),
+    ) {
+        let names: Vec<_> = (0..shares.len()).map(|n| format!("t{n}")).collect();
+        let keys: Vec<_> = shares.iter().map(ToString::to_string).collect();
+        let items = names
+            .iter()
+            .zip(&keys)
+            .map(|(name, key)| item(name, if key == "0" { &[] } else { std::slice::from_ref(key) }
+                .iter().map(String::as_str).collect::<Vec<_>>().as_slice()))
+            .collect();
+        let mut run = Bench::new(&["-n2"], items, 0);
+        let mut fates = fates.into_iter();
+        let mut told = 0;
+        let mut waiting = std::collections::VecDeque::new();
+        loop {
+            // Look at what is new, and let the workers concerned act.
+            let new: Vec<_> = run.effects[told..].iter().filter_map(|effect| match effect {
+                Effect::Fork(worker) => Some((*worker, None)),
+                Effect::ToWorker(worker, ToWorker::Run { tests }) => {
+                    Some((*worker, Some(tests.clone())))
+                }
+                Effect::ToWorker(worker, ToWorker::Finish) => Some((*worker, Some(Vec::new()))),
+                _ => None,
+            }).collect();
+            told = run.effects.len();
+            waiting.extend(new);
+            let Some((worker, orders)) = waiting.pop_front() else { break };
+            match orders {
+                None => run.says(worker, [FromWorker::Next]),
+                Some(tests) if tests.is_empty() => run.dies(worker, 0),
+                Some(tests) => {
+                    // Die in one of the first tests, or run all.
+                    let (fate, at) = fates.next().unwrap_or((1, 0));
+                    let dies = fate == 0;
+                    for (index, test) in tests.iter().enumerate() {
+                        run.says(worker, [FromWorker::Started { test: test.clone() }]);
+                        if dies && index == at.min(tests.len() - 1) {
+                            run.dies(worker, 11);
+                            break;
+                        }
+                        if index + 1 < tests.len() {
+                            run.says(worker, [FromWorker::Finished { test: test.clone() }]);
+                        }
+                    }
+                    if !dies {
+                        let test = tests.last().unwrap().clone();
+                        // The question comes before the last teardown's end, as in a worker.
+                        run.says(worker, [FromWorker::Finished { test }, FromWorker::Next]);
+                    }
+                }
+            }
+        }
+        run.finish(0);
+        prop_assert!(run.end().is_some());
+        let mut seen = BTreeSet::new();
+        for event in run.events() {
+            if let Event::TestFinished { test, .. } = event {
+                prop_assert!(seen.insert(test.clone()), "{} finished twice", test);
+            }
+        }
+        prop_assert_eq!(seen.len(), names.len());
+    }
+}

@@ -1,0 +1,113 @@
+//! One task reads a socket, another writes it, so that neither side can block the run.
+
+use crate::machine::Input;
+use dyno_wire::{FrameError, encode, read_frame};
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
+use tokio::io::{AsyncWriteExt, BufReader, Interest};
+use tokio::net::UnixStream;
+use tokio::net::unix::OwnedReadHalf;
+use tokio::sync::mpsc;
+
+/// Where a peer's messages are queued for writing.
+///
+/// Unbounded on purpose: the template may be slow to take reports in, and the run must
+/// not wait for it. What waits is at most what the journal holds.
+pub(crate) struct Outbox(mpsc::UnboundedSender<(Vec<u8>, Option<OwnedFd>)>);
+
+impl Outbox {
+    /// Queues a message, with a descriptor to travel with it. A peer that is gone is
+    /// noticed by its reader, so nothing is said here.
+    pub(crate) fn send<T: Serialize>(
+        &self,
+        message: &T,
+        descriptor: Option<OwnedFd>,
+    ) -> Result<(), FrameError> {
+        let _ = self.0.send((encode(message)?, descriptor));
+        Ok(())
+    }
+}
+
+/// Starts both tasks. `input` turns a message into the run's input, `closed` is told once,
+/// at the end, what was wrong with the last message, if anything.
+pub(crate) fn connect<T: DeserializeOwned + 'static>(
+    socket: std::os::unix::net::UnixStream,
+    inbox: mpsc::Sender<Input>,
+    input: impl Fn(T) -> Input + 'static,
+    closed: impl FnOnce(Option<String>) -> Option<Input> + 'static,
+) -> io::Result<Outbox> {
+    socket.set_nonblocking(true)?;
+    let (read, write) = UnixStream::from_std(socket)?.into_split();
+    tokio::task::spawn_local(async move {
+        let garbage = read_all(read, &inbox, input).await;
+        if let Some(last) = closed(garbage) {
+            let _ = inbox.send(last).await;
+        }
+    });
+    let (outbox, mut queue) = mpsc::unbounded_channel::<(Vec<u8>, Option<OwnedFd>)>();
+    tokio::task::spawn_local(async move {
+        let mut write = write;
+        while let Some((frame, descriptor)) = queue.recv().await {
+            let sent = match &descriptor {
+                Some(descriptor) => send_descriptor(write.as_ref(), &frame, descriptor).await,
+                None => Ok(0),
+            };
+            let Ok(sent) = sent else { break };
+            if write.write_all(&frame[sent..]).await.is_err() {
+                break;
+            }
+        }
+    });
+    Ok(Outbox(outbox))
+}
+
+async fn read_all<T: DeserializeOwned>(
+    read: OwnedReadHalf,
+    inbox: &mpsc::Sender<Input>,
+    input: impl Fn(T) -> Input,
+) -> Option<String> {
+    let mut read = BufReader::with_capacity(1 << 16, read);
+    loop {
+        match read_frame(&mut read).await {
+            Ok(Some(message)) => {
+                if inbox.send(input(message)).await.is_err() {
+                    return None;
+                }
+            }
+            // A peer that is killed in mid-frame has simply ended.
+            Ok(None) | Err(FrameError::Io(_)) => return None,
+            Err(error) => return Some(error.to_string()),
+        }
+    }
+}
+
+/// Sends the beginning of `frame` with `descriptor` beside it; answers how much was sent.
+async fn send_descriptor(
+    socket: &UnixStream,
+    frame: &[u8],
+    descriptor: &OwnedFd,
+) -> io::Result<usize> {
+    loop {
+        socket.writable().await?;
+        let sent = socket.try_io(Interest::WRITABLE, || {
+            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+            let mut ancillary = SendAncillaryBuffer::new(&mut space);
+            let descriptors = [descriptor.as_fd()];
+            ancillary.push(SendAncillaryMessage::ScmRights(&descriptors));
+            Ok(sendmsg(
+                socket,
+                &[IoSlice::new(frame)],
+                &mut ancillary,
+                SendFlags::NOSIGNAL,
+            )?)
+        });
+        match sent {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            sent => return sent,
+        }
+    }
+}

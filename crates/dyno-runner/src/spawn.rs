@@ -1,0 +1,72 @@
+//! Starts the template under a keeper.
+//!
+//! The keeper is this same executable (`dyno keeper`). It holds one end of a pipe, the
+//! lifeline, whose other end only the runner holds: when the runner ends, by any road,
+//! the kernel closes it, and the keeper kills everything that the run started.
+
+use rustix::fd::{AsRawFd, OwnedFd};
+use rustix::io::FdFlags;
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use tokio::process::{Child, Command};
+
+const BOOT: &str = include_str!("boot.py");
+
+/// What is to be started.
+#[derive(Debug)]
+pub(crate) struct Launch<'a> {
+    /// The `dyno` executable.
+    pub(crate) dyno: PathBuf,
+    pub(crate) python: PathBuf,
+    pub(crate) pytest_args: &'a [OsString],
+    pub(crate) run_folder: PathBuf,
+    /// Keep the terminal's foreground process group.
+    pub(crate) foreground: bool,
+}
+
+/// A started template.
+pub(crate) struct Template {
+    pub(crate) keeper: Child,
+    pub(crate) socket: UnixStream,
+    /// Dropping it kills everything under the keeper.
+    pub(crate) lifeline: OwnedFd,
+}
+
+pub(crate) fn spawn(launch: &Launch<'_>) -> io::Result<Template> {
+    let (socket, theirs) = UnixStream::pair()?;
+    let (their_lifeline, lifeline) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+    let theirs = OwnedFd::from(theirs);
+    let mut command = Command::new(&launch.dyno);
+    command.arg("keeper").arg("--lifeline");
+    command.arg(their_lifeline.as_raw_fd().to_string());
+    if launch.foreground {
+        command.arg("--foreground");
+    }
+    command.arg("--").arg(&launch.python).args(["-c", BOOT]);
+    command.arg(theirs.as_raw_fd().to_string());
+    command.arg(launch.python.parent().unwrap_or(&launch.python));
+    command.args(launch.pytest_args);
+    command.env("DYNO_RUN_DIR", &launch.run_folder);
+    command.env("DYNO_BINARY", &launch.dyno);
+    let inherited = [theirs, their_lifeline];
+    // SAFETY: between fork and exec the closure only calls fcntl, which is
+    // async-signal-safe, on descriptors that it owns; it allocates nothing.
+    unsafe {
+        command.pre_exec(move || {
+            for descriptor in &inherited {
+                rustix::io::fcntl_setfd(descriptor, FdFlags::empty())?;
+            }
+            Ok(())
+        });
+    }
+    let keeper = command.spawn()?;
+    // The command owns the child's ends, and with it they close here.
+    drop(command);
+    Ok(Template {
+        keeper,
+        socket,
+        lifeline,
+    })
+}

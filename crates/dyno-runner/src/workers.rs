@@ -1,0 +1,152 @@
+//! What the runner knows of each worker.
+
+use dyno_model::{Category, Outcome, Phase, PhaseReport, ProcessExit, Status, TestId, WorkerId};
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+/// The live workers.
+#[derive(Debug, Default)]
+pub(crate) struct Workers(BTreeMap<WorkerId, Worker>);
+
+/// One worker, from the order to fork it until it is accounted for.
+#[derive(Debug, Default)]
+pub(crate) struct Worker {
+    pub(crate) pid: Option<u32>,
+    /// Tests of its unit that it has not started.
+    pub(crate) rest: VecDeque<TestId>,
+    /// The test that it runs.
+    pub(crate) running: Option<TestId>,
+    /// Whether the running test's call was reported.
+    pub(crate) call_reported: bool,
+    pub(crate) prospect: Prospect,
+    /// Its socket is drained.
+    pub(crate) closed: bool,
+    pub(crate) exit: Option<ProcessExit>,
+    /// What its interpreter said when it died.
+    pub(crate) detail: Option<String>,
+}
+
+/// Whether a worker is expected to end.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Prospect {
+    /// It has work, or will ask for some.
+    #[default]
+    Working,
+    /// It was told that nothing is left.
+    ToldToFinish,
+    /// It said that it ends on its own account.
+    Leaving,
+}
+
+/// How a worker came to its end.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// It had been told to, or had said that it would.
+    AsTold,
+    /// In this test.
+    InTest(TestId),
+    /// With no test running, before it was told to or by a signal.
+    BetweenTests,
+}
+
+impl Workers {
+    pub(crate) fn insert(&mut self, worker: WorkerId) {
+        self.0.insert(worker, Worker::default());
+    }
+
+    pub(crate) fn get_mut(&mut self, worker: WorkerId) -> Option<&mut Worker> {
+        self.0.get_mut(&worker)
+    }
+
+    pub(crate) fn live(&self) -> Vec<WorkerId> {
+        self.0.keys().copied().collect()
+    }
+
+    /// Workers that run a test now.
+    pub(crate) fn busy(&self) -> impl Iterator<Item = WorkerId> {
+        let running = |(id, worker): (&WorkerId, &Worker)| worker.running.is_some().then_some(*id);
+        self.0.iter().filter_map(running)
+    }
+
+    /// Takes a worker out once it is drained and its exit is known.
+    pub(crate) fn take_ended(&mut self, worker: WorkerId) -> Option<Worker> {
+        let ended = |state: &Worker| state.closed && state.exit.is_some();
+        self.0
+            .get(&worker)
+            .is_some_and(ended)
+            .then(|| self.0.remove(&worker))
+            .flatten()
+    }
+}
+
+impl Worker {
+    pub(crate) fn started(&mut self, test: &TestId) {
+        if self.rest.front() == Some(test) {
+            self.rest.pop_front();
+        }
+        self.running = Some(test.clone());
+        self.call_reported = false;
+    }
+
+    pub(crate) fn finished(&mut self, test: &TestId) {
+        if self.running.as_ref() == Some(test) {
+            self.running = None;
+        }
+    }
+
+    /// `stopping`: the whole run was told to stop, so an early end is no surprise.
+    pub(crate) fn ending(&self, stopping: bool) -> Ending {
+        // pytest's own exit codes; a session with failures ends with 1.
+        let orderly = matches!(self.exit, Some(ProcessExit::Code(0..=5)));
+        let leaving = self.prospect == Prospect::Leaving;
+        match &self.running {
+            _ if leaving || (orderly && stopping) => Ending::AsTold,
+            Some(test) => Ending::InTest(test.clone()),
+            None if orderly && self.prospect == Prospect::ToldToFinish => Ending::AsTold,
+            None => Ending::BetweenTests,
+        }
+    }
+
+    /// What another worker must still run.
+    pub(crate) fn unfinished(&self) -> Vec<TestId> {
+        self.rest.iter().cloned().collect()
+    }
+
+    /// The report of a test whose worker died.
+    pub(crate) fn crash_report(
+        &self,
+        worker: WorkerId,
+        test: &TestId,
+        exit: ProcessExit,
+        headline: Option<String>,
+    ) -> PhaseReport {
+        let mut longrepr = format!("worker {worker} died with {exit} while it ran this test");
+        let crash = longrepr.clone();
+        if let Some(detail) = &self.detail {
+            longrepr.push_str("\n\n");
+            longrepr.push_str(detail.trim_end());
+        }
+        let (phase, outcome, letter, word) = if self.call_reported {
+            (Phase::Teardown, Outcome::Error, "E", "ERROR")
+        } else {
+            (Phase::Call, Outcome::Failed, "F", "FAILED")
+        };
+        PhaseReport {
+            test: test.clone(),
+            phase,
+            status: Status {
+                category: Some(Category::Outcome(outcome)),
+                letter: letter.to_owned(),
+                word: word.to_owned(),
+            },
+            duration: Duration::ZERO,
+            longrepr: Some(longrepr),
+            headline: Some(headline.unwrap_or_else(|| test.to_string())),
+            crash: Some(crash),
+            skip: None,
+            xfail: None,
+            sections: Vec::new(),
+            counts: true,
+        }
+    }
+}

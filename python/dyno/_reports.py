@@ -1,0 +1,141 @@
+"""pytest's objects put into the words of the wire (``dyno-model`` describes them)."""
+
+from __future__ import annotations
+
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dyno import _pytest_private as private
+
+__all__ = ["collect_failure", "collect_skip", "item", "phase_report", "warning"]
+
+_FOREIGN_FOLDERS = tuple(
+    {sysconfig.get_path(name) for name in ("purelib", "platlib", "stdlib", "platstdlib")}
+)
+_SHARED_SCOPES = {"class": pytest.Class, "module": pytest.Module, "package": pytest.Package}
+
+
+def item(item: pytest.Item) -> dict[str, Any]:
+    """An item as `dyno_model::Item`."""
+    file, line, domain = item.location
+    return {
+        "id": item.nodeid,
+        "location": {"file": file, "line": line, "domain": domain},
+        "markers": [
+            {
+                "name": mark.name,
+                "args": [repr(arg) for arg in mark.args],
+                "kwargs": [(key, repr(value)) for key, value in mark.kwargs.items()],
+            }
+            for mark in item.iter_markers()
+        ],
+        "shares": sorted(set(_shared_fixtures(item))),
+    }
+
+
+def _shared_fixtures(item: pytest.Item) -> Iterator[str]:
+    """Keys of the class-, module- and package-scoped fixtures of the project's own."""
+    indices: dict[str, int] = getattr(getattr(item, "callspec", None), "indices", {})
+    for name, definition in private.fixture_definitions(item):
+        node_type = _SHARED_SCOPES.get(definition.scope)
+        if node_type is None or not _is_own(definition):
+            continue
+        node = item.getparent(node_type)
+        place = node.nodeid if node is not None else ""
+        yield f"{definition.scope}:{place}:{definition.baseid}:{name}:{indices.get(name, '')}"
+
+
+def _is_own(definition: Any) -> bool:
+    """Whether the project wrote it. A plugin's fixture belongs to no folder or class."""
+    if definition.baseid:
+        return True
+    code = getattr(definition.func, "__code__", None)
+    return code is not None and not code.co_filename.startswith(_FOREIGN_FOLDERS)
+
+
+def phase_report(config: pytest.Config, report: Any) -> dict[str, Any]:
+    """A test report as `dyno_model::PhaseReport`."""
+    category, letter, word = config.hook.pytest_report_teststatus(report=report, config=config)
+    if isinstance(word, tuple):
+        word = word[0]
+    fields: dict[str, Any] = {
+        "test": report.nodeid,
+        "phase": report.when,
+        "status": {"category": category or None, "letter": letter, "word": word},
+        "duration_us": max(0, round(report.duration * 1e6)),
+        "counts": bool(getattr(report, "count_towards_summary", True)),
+    }
+    if report.sections:
+        fields["sections"] = [{"title": title, "text": text} for title, text in report.sections]
+    if hasattr(report, "wasxfail"):
+        fields["xfail"] = str(report.wasxfail).removeprefix("reason: ")
+    if isinstance(report.longrepr, tuple):
+        fields["skip"] = _skip(config, report)
+    elif report.longrepr is not None:
+        fields["longrepr"] = _failure_text(config, report)
+        fields["headline"] = report.head_line
+        fields["crash"] = _crash_message(report)
+    return fields
+
+
+def _failure_text(config: pytest.Config, report: Any) -> str:
+    if config.option.tbstyle == "line":
+        crash = getattr(report.longrepr, "reprcrash", None)
+        return str(crash) if crash is not None else str(report.longrepr)[:50]
+    return private.render(config, report)
+
+
+def _crash_message(report: Any) -> str | None:
+    crash = getattr(report.longrepr, "reprcrash", None)
+    message = getattr(crash, "message", None)
+    return None if message is None else str(message)
+
+
+def _skip(config: pytest.Config, report: Any) -> dict[str, Any]:
+    # pytest folds tests that a marker on the function skips into one line, whatever
+    # their line, but not those that a module's pytestmark skips.
+    folded = (
+        report.when == "setup" and "skip" in report.keywords and "pytestmark" not in report.keywords
+    )
+    return _skip_reason(config, report.longrepr) | ({"line": None} if folded else {})
+
+
+def _skip_reason(config: pytest.Config, longrepr: tuple[object, object, object]) -> dict[str, Any]:
+    file, line, reason = longrepr
+    text = str(reason)
+    return {
+        "file": private.relative_path(config.invocation_params.dir, str(file)),
+        "line": line,
+        "reason": "" if text == "Skipped" else text.removeprefix("Skipped: "),
+    }
+
+
+def collect_failure(config: pytest.Config, report: pytest.CollectReport) -> dict[str, Any]:
+    """A failed collection as `dyno_model::CollectFailure`."""
+    return {
+        "node": report.nodeid,
+        "longrepr": private.render(config, report),
+        "crash": _crash_message(report),
+    }
+
+
+def collect_skip(config: pytest.Config, report: Any) -> dict[str, Any]:
+    """The reason of a module that skipped itself, as `dyno_model::Skip`."""
+    return _skip_reason(config, report.longrepr)
+
+
+def warning(config: pytest.Config, warning_message: Any, nodeid: str) -> dict[str, Any]:
+    """A recorded warning as `dyno_model::Warning`."""
+    start = Path(config.invocation_params.dir)
+    place = private.relative_path(start, warning_message.filename)
+    return {
+        "message": private.warning_text(warning_message),
+        "test": nodeid or None,
+        "place": f"{place}:{warning_message.lineno}",
+    }
+
+

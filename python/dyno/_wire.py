@@ -1,0 +1,100 @@
+"""Frames between dyno's processes: a big-endian length and so many bytes of JSON.
+
+The Rust side is the crate ``dyno-wire``, which describes every message.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+from collections import deque
+from typing import Any
+
+__all__ = ["PROTOCOL", "Connection", "Disconnected"]
+
+PROTOCOL = 1
+
+_LENGTH = struct.Struct(">I")
+_CHUNK = 1 << 16
+# The runner sends at most one descriptor a frame, and few frames are ever in flight.
+_MOST_DESCRIPTORS = 16
+
+
+class Disconnected(Exception):
+    """The other side is gone."""
+
+
+class Connection:
+    """One end of a conversation. Not thread-safe, and of use to one process only."""
+
+    def __init__(self, end: socket.socket) -> None:
+        self._socket = end
+        self._buffer = bytearray()
+        self._descriptors: deque[int] = deque()
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def send(self, kind: str, **fields: Any) -> None:
+        """Send one message. Raises `Disconnected` where nobody reads it any more."""
+        fields["type"] = kind
+        body = json.dumps(fields, default=repr, separators=(",", ":")).encode()
+        try:
+            self._socket.sendall(_LENGTH.pack(len(body)) + body)
+        except OSError as error:
+            raise Disconnected(str(error)) from None
+
+    def receive(self) -> dict[str, Any]:
+        """Wait for one message. Raises `Disconnected` at the end of the stream."""
+        while (message := self._take()) is None:
+            self._fill()
+        return message
+
+    def poll(self) -> dict[str, Any] | None:
+        """One message if it is here already."""
+        message = self._take()
+        while message is None and self._readable():
+            self._fill()
+            message = self._take()
+        return message
+
+    def take_descriptor(self) -> int:
+        """The file descriptor that came with the message just read."""
+        return self._descriptors.popleft()
+
+    def _readable(self) -> bool:
+        """Whether something can be read now. Raises `Disconnected` at the end of the stream."""
+        try:
+            if self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT):
+                return True
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            raise Disconnected(str(error)) from None
+        raise Disconnected("end of stream")
+
+    def _fill(self) -> None:
+        try:
+            data, descriptors, _, _ = socket.recv_fds(
+                self._socket, _CHUNK, _MOST_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
+            )
+        except OSError as error:
+            raise Disconnected(str(error)) from None
+        self._descriptors.extend(descriptors)
+        if not data:
+            raise Disconnected("end of stream")
+        self._buffer += data
+
+    def _take(self) -> dict[str, Any] | None:
+        if len(self._buffer) < _LENGTH.size:
+            return None
+        end = _LENGTH.size + int(_LENGTH.unpack_from(self._buffer)[0])
+        if len(self._buffer) < end:
+            return None
+        message: dict[str, Any] = json.loads(bytes(self._buffer[_LENGTH.size : end]))
+        del self._buffer[:end]
+        return message

@@ -1,0 +1,338 @@
+"""The template: pytest, loaded and collected once, that forks workers when asked.
+
+Started by ``dyno test``, never by hand. It runs pytest's own ``main`` with one more
+plugin, which parks inside ``pytest_runtestloop``. A worker is a fork that leaves that
+hook with its own share of the work, so everything before the hook (options, plugins,
+conftests, imports, collection) and after it (session teardown) is pytest's.
+
+While it is parked the template is what the controller is under pytest-xdist: it is
+fed every report, so that plugins which look at the whole run see it. Its terminal
+reporter is silent meanwhile, because ``dyno`` prints.
+"""
+
+from __future__ import annotations
+
+import enum
+import gc
+import io
+import json
+import os
+import platform
+import selectors
+import signal
+import socket
+import sys
+import warnings
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+from dyno import _pytest_private as private
+from dyno import _reports, worker
+from dyno._wire import PROTOCOL, Connection, Disconnected
+
+__all__ = ["main"]
+
+
+def main(descriptor: int, args: list[str]) -> int:
+    """Run pytest as the template. ``descriptor`` is the runner's socket."""
+    os.set_inheritable(descriptor, False)
+    runner = Connection(socket.socket(fileno=descriptor))
+    runner.send(
+        "hello",
+        protocol=PROTOCOL,
+        pid=os.getpid(),
+        python=platform.python_version(),
+        pytest=pytest.__version__,
+    )
+    template = Template(runner)
+    try:
+        code = int(pytest.main(args, plugins=[template]))
+    except SystemExit as exit:
+        # `--version` and usage errors of argparse leave this way.
+        code = exit.code if isinstance(exit.code, int) else 1
+    if template.is_worker:
+        template.leave_worker()
+    else:
+        sys.stdout.flush()
+        runner.send("done", code=code & 0xFF)
+        runner.close()
+    return code
+
+
+class _Voice(enum.Enum):
+    """What becomes of what pytest's terminal reporter writes."""
+
+    OUTPUT = "output"
+    SUMMARY = "summary"
+    SILENT = "silent"
+
+
+class _Terminal(io.TextIOBase):
+    """The file that pytest's terminal reporter writes to: frames for the runner."""
+
+    encoding = "utf-8"
+
+    def __init__(self, runner: Connection) -> None:
+        self._runner = runner
+        self._parts: list[str] = []
+        self.voice = _Voice.OUTPUT
+
+    def write(self, text: str) -> int:
+        if self.voice is not _Voice.SILENT:
+            self._parts.append(text)
+            if "\n" in text:
+                self.flush()
+        return len(text)
+
+    def flush(self) -> None:
+        if self._parts and self.voice is not _Voice.SILENT:
+            text = "".join(self._parts).encode("utf-8", "replace").decode()
+            self._parts.clear()
+            self._runner.send(self.voice.value, text=text)
+
+    def turn(self, voice: _Voice) -> None:
+        self.flush()
+        self._parts.clear()
+        self.voice = voice
+
+    def isatty(self) -> bool:
+        return sys.stdout.isatty()
+
+    def writable(self) -> bool:
+        return True
+
+
+class Template:
+    """The pytest plugin that parks, forks and is fed."""
+
+    def __init__(self, runner: Connection) -> None:
+        self._runner = runner
+        self._terminal = _Terminal(runner)
+        self._deselected = 0
+        self._children: dict[int, tuple[int, int]] = {}
+        self._worker: worker.Worker | None = None
+        self._xdist_workers: object = None
+        self._locations: dict[str, tuple[str, int | None, str]] = {}
+        self._config: pytest.Config
+
+    @property
+    def is_worker(self) -> bool:
+        """True in a forked child, for good."""
+        return self._worker is not None
+
+    def leave_worker(self) -> None:
+        """Tell the runner, by closing the socket, that this worker has nothing more to say."""
+        assert self._worker is not None
+        self._worker.close()
+
+    # What pytest does before it parks.
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_cmdline_main(self, config: pytest.Config) -> None:
+        # pytest-xdist would start a controller and workers of its own.
+        if hasattr(config.option, "numprocesses"):
+            self._xdist_workers = config.option.numprocesses
+            config.option.numprocesses = None
+            config.option.dist = "no"
+            config.option.tx = []
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        # A progress indicator in the terminal's frame would never be taken back.
+        plugins = session.config.pluginmanager
+        if plugins.has_plugin("terminalprogress-plugin"):
+            plugins.unregister(name="terminalprogress-plugin")
+        private.redirect_terminal(session.config, self._terminal)
+
+    def pytest_deselected(self, items: list[pytest.Item]) -> None:
+        self._deselected += len(items)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self._say("collect_failed", failure=_reports.collect_failure(self._config, report))
+        elif report.skipped:
+            skip = _reports.collect_skip(self._config, report)
+            self._say("collect_skipped", node=report.nodeid, skip=skip)
+
+    def pytest_warning_recorded(self, warning_message: Any, nodeid: str) -> None:
+        if self._worker is None:
+            self._say(
+                "warned", warning=_reports.warning(self._config, warning_message, nodeid)
+            )
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        self._config = config
+
+    def _say(self, kind: str, **fields: Any) -> None:
+        self._runner.send(kind, **fields)
+
+    # Parked.
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
+        option = session.config.option
+        failed = session.testsfailed and not option.continue_on_collection_errors
+        if failed or option.collectonly or not session.items:
+            return None  # pytest's own loop knows what to do, and its reporter what to print.
+        private.claim_numbered_folder(session.config)
+        self._terminal.turn(_Voice.SILENT)
+        self._say("collected", **self._collected(session))
+        gc.collect()
+        # Collected objects stay out of later collections, so that their pages stay shared.
+        gc.freeze()
+        interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            child = self._park(session)
+        except Disconnected:
+            os._exit(int(pytest.ExitCode.INTERNAL_ERROR))
+        finally:
+            signal.signal(signal.SIGINT, interrupt)
+        if child is not None:
+            return child.run(session)
+        return True
+
+    def _collected(self, session: pytest.Session) -> dict[str, Any]:
+        config, option = session.config, session.config.option
+        return {
+            "items": [_reports.item(item) for item in session.items],
+            "deselected": self._deselected,
+            "options": {
+                "verbosity": option.verbose,
+                "report_chars": _report_chars(config),
+                "summary": not option.no_summary,
+                "header": not option.no_header,
+                "traceback": option.tbstyle,
+                "show_capture": option.showcapture,
+                "rootdir": str(config.rootpath),
+                "maxfail": option.maxfail or 0,
+                "debugger": bool(option.usepdb or option.trace),
+                "xdist_workers": None if self._xdist_workers is None else str(self._xdist_workers),
+            },
+        }
+
+    def _park(self, session: pytest.Session) -> worker.Worker | None:
+        """Serve the runner until the run is over. Returns a worker in a forked child."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._runner, selectors.EVENT_READ)
+            while True:
+                for key, _ in selector.select():
+                    if key.fileobj is not self._runner:
+                        selector.unregister(key.fileobj)
+                        self._reap(key.fd)
+                while (message := self._runner.poll()) is not None:
+                    match message["type"]:
+                        case "fork":
+                            child = self._fork(session, message, selector)
+                            if child is not None:
+                                return child
+                        case "feed":
+                            for report in message["reports"]:
+                                self._feed(session, report)
+                        case "finish":
+                            self._end_session(session, message["stop"])
+                            return None
+
+    def _reap(self, descriptor: int) -> None:
+        number, pid = self._children.pop(descriptor)
+        os.close(descriptor)
+        _, status = os.waitpid(pid, 0)
+        self._say("worker_exited", worker=number, status=status)
+
+    def _fork(
+        self, session: pytest.Session, message: dict[str, Any], selector: selectors.BaseSelector
+    ) -> worker.Worker | None:
+        end = self._runner.take_descriptor()
+        number: int = message["worker"]
+        sys.stdout.flush()
+        sys.stderr.flush()
+        with warnings.catch_warnings():
+            # Python 3.12 and newer warn of threads, and a suite may make that an error.
+            warnings.simplefilter("ignore")
+            pid = os.fork()
+        if pid == 0:
+            selector.close()
+            self._runner.close()
+            for descriptor in self._children:
+                os.close(descriptor)
+            self._children.clear()
+            self._worker = worker.Worker(
+                Connection(socket.socket(fileno=end)), number, message["workers"], message["run"]
+            )
+            return self._worker
+        os.close(end)
+        descriptor = os.pidfd_open(pid)
+        self._children[descriptor] = (number, pid)
+        selector.register(descriptor, selectors.EVENT_READ)
+        self._say("forked", worker=number, pid=pid)
+        return None
+
+    def _feed(self, session: pytest.Session, event: dict[str, Any]) -> None:
+        """Tell the controller's plugins what a worker did."""
+        hook = session.config.hook
+        match event["type"]:
+            case "start":
+                hook.pytest_runtest_logstart(
+                    nodeid=event["test"], location=self._location(session, event["test"])
+                )
+            case "report":
+                report = hook.pytest_report_from_serializable(
+                    config=session.config, data=json.loads(event["report"])
+                )
+                hook.pytest_runtest_logreport(report=report)
+            case "finish":
+                hook.pytest_runtest_logfinish(
+                    nodeid=event["test"], location=self._location(session, event["test"])
+                )
+            case "crash":
+                hook.pytest_runtest_logreport(
+                    report=pytest.TestReport(
+                        event["test"],
+                        self._location(session, event["test"]),
+                        {},
+                        "failed",
+                        event["message"],
+                        "call",
+                    )
+                )
+
+    def _location(self, session: pytest.Session, test: str) -> tuple[str, int | None, str]:
+        if not self._locations:
+            self._locations = {item.nodeid: item.location for item in session.items}
+        return self._locations[test]
+
+    def _end_session(self, session: pytest.Session, stop: dict[str, str] | None) -> None:
+        match stop:
+            case None:
+                return
+            case {"type": "failed", "reason": reason}:
+                raise session.Failed(reason)
+            case {"reason": reason}:
+                raise session.Interrupted(reason)
+
+    # The end of the session.
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_terminal_summary(self) -> Generator[None, object, object]:
+        # Innermost, so that the reporter's own sections, which dyno prints, stay
+        # silent and those of plugins are heard.
+        silent = self._terminal.voice is _Voice.SILENT
+        if silent and self._worker is None:
+            self._terminal.turn(_Voice.SUMMARY)
+        try:
+            return (yield)
+        finally:
+            if silent:
+                self._terminal.turn(_Voice.SILENT)
+
+    def pytest_unconfigure(self) -> None:
+        self._terminal.flush()
+
+
+def _report_chars(config: pytest.Config) -> str:
+    reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
+    return "" if reporter is None else str(reporter.reportchars)
+
+

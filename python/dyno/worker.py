@@ -1,0 +1,181 @@
+"""A worker: a fork of the template that runs the units it is given.
+
+It pulls. When it is about to tear down the last test that it knows of, it asks
+for more, and the answer is the ``nextitem`` by which pytest decides what to tear
+down. So fixtures live exactly as long as they would in a serial run of the same
+tests, and no unit waits in a worker's queue while another worker is idle.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import os
+import random
+import sys
+from collections import deque
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+
+from dyno import _pytest_private as private
+from dyno import _reports
+from dyno._wire import Connection, Disconnected
+
+__all__ = ["Worker"]
+
+
+class Worker:
+    """The pytest plugin and the loop of one worker."""
+
+    def __init__(self, runner: Connection, number: int, workers: int, run: str) -> None:
+        self._runner = runner
+        self._name = f"gw{number}"
+        self._workers = workers
+        self._run = run
+        self._config: pytest.Config
+        self._items: dict[str, deque[pytest.Item]] = {}
+        self._queue: deque[pytest.Item] = deque()
+        self._finishing = False
+        self._crash_log: IO[str] | None = None
+
+    def close(self) -> None:
+        self._runner.close()
+
+    def run(self, session: pytest.Session) -> bool:
+        """Run units until there are no more. The body of ``pytest_runtestloop``."""
+        self._become_worker(session)
+        for item in session.items:
+            self._items.setdefault(item.nodeid, deque()).append(item)
+        self._runner.send("ready")
+        last = LastItem.from_parent(session, name="dyno-next", worker=self)
+        try:
+            while self._next() is not None:
+                item = self._queue.popleft()
+                self._run_one(item, self._queue[0] if self._queue else last)
+                if session.shouldfail or session.shouldstop:
+                    self._ask_to_stop(str(session.shouldfail or session.shouldstop))
+                    break
+                self._obey()
+        except Disconnected:
+            # The runner is gone, and with it everything that this worker could do.
+            os._exit(1)
+        return True
+
+    def _become_worker(self, session: pytest.Session) -> None:
+        self._config = session.config
+        config: Any = session.config
+        # Plugins tell a worker from a controller by these, as pytest-xdist sets them.
+        os.environ["PYTEST_XDIST_WORKER"] = self._name
+        os.environ["PYTEST_XDIST_WORKER_COUNT"] = str(self._workers)
+        os.environ["PYTEST_XDIST_TESTRUNUID"] = self._run
+        config.workerinput = {
+            "workerid": self._name,
+            "workercount": self._workers,
+            "testrunuid": self._run,
+            "mainargv": sys.argv,
+        }
+        config.workeroutput = {}
+        # The runner counts failures over all workers.
+        config.option.maxfail = 0
+        private.forget_failures(session)
+        private.forget_controller_plugins(config)
+        private.restart_capture(config)
+        private.use_own_basetemp(config, self._name)
+        random.seed()
+        self._keep_crash_log()
+        config.pluginmanager.register(self, "dyno-worker")
+
+    def _keep_crash_log(self) -> None:
+        """Let a fatal signal write the stacks to a file that the runner will read."""
+        folder = os.environ.get("DYNO_RUN_DIR")
+        if folder and faulthandler.is_enabled():
+            path = Path(folder) / "logs" / f"{self._name}.crash"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._crash_log = path.open("w")
+            faulthandler.enable(file=self._crash_log)
+
+    def _run_one(self, item: pytest.Item, next_item: pytest.Item) -> None:
+        self._runner.send("started", test=item.nodeid)
+        try:
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=next_item)
+        except pytest.exit.Exception as exit:
+            self._ask_to_stop(str(exit.msg), exit.returncode)
+            raise
+        except KeyboardInterrupt:
+            self._ask_to_stop("KeyboardInterrupt")
+            raise
+        self._runner.send("finished", test=item.nodeid)
+
+    def _ask_to_stop(self, reason: str, code: int | None = None) -> None:
+        self._runner.send("stop_asked", reason=reason, code=code)
+
+    def _next(self) -> pytest.Item | None:
+        """The next item, asked for if need be; ``None`` where nothing is left."""
+        if not self._queue and not self._finishing:
+            self._runner.send("next")
+            self._take(self._runner.receive())
+        return self._queue[0] if self._queue else None
+
+    def _obey(self) -> None:
+        """Look for an order to stop, without waiting for one."""
+        while (message := self._runner.poll()) is not None:
+            self._take(message)
+
+    def _take(self, message: dict[str, Any]) -> None:
+        match message["type"]:
+            case "run":
+                for test in message["tests"]:
+                    same = self._items[test]
+                    # pytest may collect one node id twice (--keep-duplicates).
+                    same.rotate(-1)
+                    self._queue.append(same[-1])
+            case "finish" | "stop":
+                self._queue.clear()
+                self._finishing = True
+
+    # What pytest tells.
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        config = self._config
+        data = config.hook.pytest_report_to_serializable(config=config, report=report)
+        self._runner.send(
+            "report",
+            report=_reports.phase_report(config, report),
+            raw=json.dumps(data, default=repr),
+        )
+
+    def pytest_warning_recorded(self, warning_message: Any, nodeid: str) -> None:
+        self._runner.send(
+            "warned", warning=_reports.warning(self._config, warning_message, nodeid)
+        )
+
+    def pytest_internalerror(self, excrepr: object) -> None:
+        self._runner.send("internal_error", text=str(excrepr))
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self) -> None:
+        # pytest prints what a late failure says to the terminal reporter, which is silent here.
+        if self._crash_log is not None and faulthandler.is_enabled():
+            faulthandler.enable()
+            self._crash_log.close()
+
+
+class LastItem(pytest.Item):
+    """Stands for the item after the last that a worker knows of.
+
+    pytest asks an item for its ancestors only when it decides what to tear down.
+    That is the latest moment to ask the runner for more work, and here it is asked.
+    """
+
+    def __init__(self, *, worker: Worker, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._dyno_worker = worker
+
+    def listchain(self) -> list[Any]:
+        item = self._dyno_worker._next()
+        return [] if item is None else item.listchain()
+
+    def runtest(self) -> None:
+        raise NotImplementedError("this item stands for another and is never run")

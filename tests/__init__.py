@@ -1,0 +1,1 @@
+"""The Dynamo suite: end-to-end tests of a real deployment."""

@@ -1,0 +1,123 @@
+"""The planner's decisions on given numbers.
+
+Pure logic of `dynamo.planner`: no cluster, no servers. The numbers are a worker's forward-pass
+metrics, as the planner would get them from an engine.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from dynamo.planner.core.state_machine import PlannerScalingState
+
+pytestmark = [
+    pytest.mark.pre_merge,
+    pytest.mark.unit,
+    pytest.mark.gpu_0,
+    pytest.mark.planner,
+]
+
+KV_TOKENS = 1000
+
+
+@pytest.fixture(autouse=True)
+def _planner_imports() -> None:
+    # ai-dynamo 1.4.2 does not name this dependency of its planner.
+    pytest.importorskip("sklearn", reason="dynamo.planner needs scikit-learn")
+
+
+def planner(**settings: Any) -> PlannerScalingState:
+    """A planner of an aggregated deployment that scales up at 80 % of KV use, down at 30 %."""
+    from dynamo.planner.config.planner_config import PlannerConfig
+    from dynamo.planner.core.state_machine import PlannerScalingState
+    from dynamo.planner.core.types import EngineCapabilities, WorkerCapabilities
+
+    config = PlannerConfig(
+        **{
+            "mode": "agg",
+            "optimization_target": "load",
+            "decode_scale_up_kv_rate": 80,
+            "decode_scale_down_kv_rate": 30,
+            "enable_throughput_scaling": False,
+            **settings,
+        }
+    )
+    engine = EngineCapabilities(num_gpu=1, max_kv_tokens=KV_TOKENS)
+    return PlannerScalingState(config, WorkerCapabilities(decode=engine))
+
+
+def decide(
+    state: PlannerScalingState, kv_tokens: list[int], *, expected: int | None = None
+) -> tuple[int | None, str | None]:
+    """The replicas that the planner wants and why, given the KV tokens in use on each worker."""
+    from dynamo.common.forward_pass_metrics import (
+        ForwardPassMetrics,
+        ScheduledRequestMetrics,
+    )
+    from dynamo.planner.core.types import FpmObservations, WorkerCounts
+
+    state.begin_tick()
+    state.observe_worker_counts(
+        WorkerCounts(ready_num_decode=2, expected_num_decode=2 if expected is None else expected)
+    )
+    metrics = {
+        (f"worker-{number}", 0): ForwardPassMetrics(
+            worker_id=f"worker-{number}",
+            scheduled_requests=ScheduledRequestMetrics(sum_decode_kv_tokens=used),
+        )
+        for number, used in enumerate(kv_tokens)
+    }
+    decision = state.advance_load(FpmObservations(decode=metrics))
+    reason = state.diagnostics().load_decision_reason
+    return (None if decision is None else decision.num_decode), reason
+
+
+@pytest.mark.parametrize(
+    ("kv_tokens", "replicas", "reason"),
+    [
+        pytest.param([800, 0], 3, "scale_up", id="one-worker-at-the-upper-bound"),
+        pytest.param([799, 799], None, "no_change", id="all-just-below-it"),
+        pytest.param([300, 300], 1, "scale_down", id="all-at-the-lower-bound"),
+        pytest.param([301, 0], None, "no_change", id="one-just-above-it"),
+        pytest.param([1000, 1000], 3, "scale_up", id="never-more-than-one-at-a-time"),
+    ],
+)
+def test_load_decides(kv_tokens: list[int], replicas: int | None, reason: str) -> None:
+    assert decide(planner(), kv_tokens) == (replicas, reason)
+
+
+def test_nothing_is_decided_while_a_scaling_is_under_way() -> None:
+    assert decide(planner(), [1000, 1000], expected=3) == (None, "scaling_in_progress")
+
+
+def test_nothing_is_decided_on_metrics_of_too_few_workers() -> None:
+    assert decide(planner(), [1000]) == (None, "worker_count_mismatch")
+
+
+def test_gpu_budget_caps_a_scale_up() -> None:
+    assert decide(planner(max_gpu_budget=2), [1000, 1000]) == (2, "no_change")
+
+
+def test_least_endpoints_bound_a_scale_down() -> None:
+    assert decide(planner(min_endpoint=2), [0, 0]) == (2, "no_change")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "granted"),
+    [((2, 2), (2, 2)), ((4, 4), (2, 4)), ((1, 9), (1, 6)), ((9, 1), (3, 2))],
+)
+def test_gpu_budget_is_shared_in_proportion(
+    wanted: tuple[int, int], granted: tuple[int, int]
+) -> None:
+    from dynamo.planner.core.budget import proportional_clamp_pair
+
+    # Prefill workers take two GPUs, decode workers one; eight are there.
+    prefill, decode = proportional_clamp_pair(
+        *wanted, p_gpu=2, d_gpu=1, min_gpus=-1, max_gpus=8, min_endpoint=1
+    )
+
+    assert (prefill, decode) == granted
+    assert 2 * prefill + decode <= 8

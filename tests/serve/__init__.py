@@ -1,0 +1,1 @@
+"""Tests that serve a model through the frontend."""

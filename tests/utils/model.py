@@ -1,0 +1,36 @@
+"""The tiny model: enough of one for Dynamo to tokenize, template and detokenize."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+__all__ = ["TinyModel"]
+
+
+@dataclass(frozen=True)
+class TinyModel:
+    """A model directory, the name it is served under, and the tokenizer it carries.
+
+    The mocker ignores the weights and makes up token ids from 1000 to 1999, which lie outside this
+    vocabulary and so detokenize to nothing. A test that looks at text scripts it (see `replies`).
+    """
+
+    path: Path
+    name: str
+    tokenizer: Tokenizer
+
+    @classmethod
+    def load(cls, path: Path, *, name: str) -> TinyModel:
+        """Reads the tokenizer of the directory."""
+        return cls(path, name, Tokenizer.from_file(str(path / "tokenizer.json")))
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of a text, without special tokens."""
+        return list(self.tokenizer.encode(text, add_special_tokens=False).ids)
+
+    def decode(self, ids: list[int]) -> str:
+        """Text of token ids."""
+        return str(self.tokenizer.decode(ids, skip_special_tokens=False))

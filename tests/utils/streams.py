@@ -1,0 +1,87 @@
+"""Streamed replies: as an OpenAI client reads them, and as they are on the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from openai.types import Completion, CompletionUsage
+from openai.types.chat import ChatCompletionChunk
+
+__all__ = ["SseEvent", "Streamed", "collect_chat", "collect_completion", "sse_events"]
+
+
+@dataclass
+class Streamed:
+    """What came over a stream, in the order in which it came."""
+
+    pieces: list[str] = field(default_factory=list)
+    finishes: list[str] = field(default_factory=list)
+    usages: list[CompletionUsage] = field(default_factory=list)
+    ids: set[str] = field(default_factory=set)
+
+    @property
+    def text(self) -> str:
+        """All pieces together."""
+        return "".join(self.pieces)
+
+
+def collect_chat(stream: Iterable[ChatCompletionChunk]) -> Streamed:
+    """Reads a chat stream to its end."""
+    streamed = Streamed()
+    for chunk in stream:
+        streamed.ids.add(chunk.id)
+        if chunk.usage is not None:
+            streamed.usages.append(chunk.usage)
+        for choice in chunk.choices:
+            if choice.delta.content:
+                streamed.pieces.append(choice.delta.content)
+            if choice.finish_reason is not None:
+                streamed.finishes.append(choice.finish_reason)
+    return streamed
+
+
+def collect_completion(stream: Iterable[Completion]) -> Streamed:
+    """Reads a completion stream to its end."""
+    streamed = Streamed()
+    for chunk in stream:
+        streamed.ids.add(chunk.id)
+        if chunk.usage is not None:
+            streamed.usages.append(chunk.usage)
+        for choice in chunk.choices:
+            if choice.text:
+                streamed.pieces.append(choice.text)
+            # The client's type says that there always is one; before the last chunk there is none.
+            if choice.finish_reason:
+                streamed.finishes.append(choice.finish_reason)
+    return streamed
+
+
+@dataclass(frozen=True)
+class SseEvent:
+    """One server-sent event. Dynamo puts an annotation's value into a comment."""
+
+    event: str
+    data: str
+    comment: str
+
+
+def sse_events(body: str) -> list[SseEvent]:
+    """Splits the body of a `text/event-stream` into events.
+
+    Raises:
+        ValueError: a line is none of `event:`, `data:`, a comment, or the body ends in mid-event.
+    """
+    if body and not body.endswith("\n\n"):
+        raise ValueError(f"the stream ends within an event: {body[-80:]!r}")
+    return [_event(block) for block in body.split("\n\n") if block.strip()]
+
+
+def _event(block: str) -> SseEvent:
+    fields = {"event": "", "data": "", "": ""}
+    for line in block.strip("\n").split("\n"):
+        name, colon, value = line.partition(":")
+        if not colon or name not in fields:
+            raise ValueError(f"not a line of an event stream: {line!r}")
+        fields[name] += value.removeprefix(" ")
+    return SseEvent(fields["event"], fields["data"], fields[""])
