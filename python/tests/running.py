@@ -89,7 +89,7 @@ def run_pytest(folder: Path, *args: str) -> Run:
     done = _run(
         [sys.executable, "-m", "pytest", "-p", "outcome_recorder", *args],
         folder,
-        environment(RECORDER_FILE=str(file), PYTHONPATH=str(plugin)),
+        environment(RECORDER_FILE=str(file), PYTHONPATH=_join(str(plugin))),
     )
     reports = json.loads(file.read_text()) if file.exists() else {}
     done.outcomes = {test: tuple(categories) for test, categories in reports.items()}
@@ -115,6 +115,10 @@ def start_dyno(folder: Path, *args: str) -> subprocess.Popen[str]:
         text=True,
         start_new_session=True,
     )
+
+
+def _join(folder: str) -> str:
+    return os.pathsep.join(filter(None, [folder, os.environ.get("PYTHONPATH")]))
 
 
 def _run(command: list[str], folder: Path, env: dict[str, str]) -> Run:

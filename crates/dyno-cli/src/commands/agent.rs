@@ -10,7 +10,7 @@ pub(crate) struct Args {
     fd: RawFd,
 }
 
-pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
-    dyno_agent::serve(args.fd)?;
+pub(crate) fn run(Args { fd }: Args) -> anyhow::Result<ExitCode> {
+    dyno_agent::serve(fd)?;
     Ok(ExitCode::SUCCESS)
 }
