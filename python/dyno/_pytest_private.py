@@ -21,6 +21,7 @@ __all__ = [
     "fixture_definitions",
     "forget_controller_plugins",
     "forget_failures",
+    "progress_style",
     "redirect_terminal",
     "relative_path",
     "render",
@@ -54,6 +55,16 @@ def render(config: pytest.Config, report: Any) -> str:
         writer.code_highlight = terminal.code_highlight
     report.toterminal(writer)
     return text.getvalue()
+
+
+def progress_style(config: pytest.Config) -> str:
+    """What stands beside the tests (``TerminalReporter._show_progress_info``)."""
+    reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
+    style = getattr(reporter, "_show_progress_info", False)
+    if not style:
+        return "off"
+    # `times` shows how long each file took, which means nothing where files run side by side.
+    return "count" if style == "count" else "percent"
 
 
 def restart_capture(config: pytest.Config) -> None:

@@ -72,7 +72,7 @@ def phase_report(config: pytest.Config, report: Any) -> dict[str, Any]:
     if report.sections:
         fields["sections"] = [{"title": title, "text": text} for title, text in report.sections]
     if hasattr(report, "wasxfail"):
-        fields["xfail"] = str(report.wasxfail).removeprefix("reason: ")
+        fields["xfail"] = str(report.wasxfail)
     if isinstance(report.longrepr, tuple):
         fields["skip"] = _skip(config, report)
     elif report.longrepr is not None:
@@ -90,6 +90,9 @@ def _failure_text(config: pytest.Config, report: Any) -> str:
 
 
 def _crash_message(report: Any) -> str | None:
+    """The line of the short summary: the exception's own, or the whole of a plain text."""
+    if isinstance(report.longrepr, str):
+        return report.longrepr
     crash = getattr(report.longrepr, "reprcrash", None)
     message = getattr(crash, "message", None)
     return None if message is None else str(message)
@@ -128,9 +131,11 @@ def collect_skip(config: pytest.Config, report: Any) -> dict[str, Any]:
     return _skip_reason(config, report.longrepr)
 
 
-def warning(config: pytest.Config, warning_message: Any, nodeid: str) -> dict[str, Any]:
-    """A recorded warning as `dyno_model::Warning`."""
-    start = Path(config.invocation_params.dir)
+def warning(start: Path, warning_message: Any, nodeid: str) -> dict[str, Any]:
+    """A recorded warning as `dyno_model::Warning`; ``start`` is where pytest was started.
+
+    A warning may come before there is a configuration to ask.
+    """
     place = private.relative_path(start, warning_message.filename)
     return {
         "message": private.warning_text(warning_message),

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import pytest
 
-__all__ = ["MARKERS", "pytest_configure"]
+from dyno import fixtures
 
-pytest_plugins = ["dyno.fixtures"]
+__all__ = ["MARKERS"]
 
 #: Every marker of the suite by group, with what it says of a test.
 MARKERS: dict[str, dict[str, str]] = {
@@ -55,6 +55,13 @@ MARKERS: dict[str, dict[str, str]] = {
         "model": "model(name): uses this model",
     },
 }
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    # Not by `pytest_plugins`: under `dyno test` the module is there before pytest, which
+    # would warn that it comes too late to rewrite its assertions.
+    if not pluginmanager.has_plugin("dyno.fixtures"):
+        pluginmanager.register(fixtures, "dyno.fixtures")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -24,6 +24,7 @@ import socket
 import sys
 import warnings
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -115,6 +116,7 @@ class Template:
         self._worker: worker.Worker | None = None
         self._xdist_workers: object = None
         self._locations: dict[str, tuple[str, int | None, str]] = {}
+        self._start = Path.cwd()
         self._config: pytest.Config
 
     @property
@@ -159,7 +161,7 @@ class Template:
     def pytest_warning_recorded(self, warning_message: Any, nodeid: str) -> None:
         if self._worker is None:
             self._say(
-                "warned", warning=_reports.warning(self._config, warning_message, nodeid)
+                "warned", warning=_reports.warning(self._start, warning_message, nodeid)
             )
 
     @pytest.hookimpl(tryfirst=True)
@@ -207,6 +209,7 @@ class Template:
                 "traceback": option.tbstyle,
                 "show_capture": option.showcapture,
                 "rootdir": str(config.rootpath),
+                "progress": private.progress_style(config),
                 "maxfail": option.maxfail or 0,
                 "debugger": bool(option.usepdb or option.trace),
                 "xdist_workers": None if self._xdist_workers is None else str(self._xdist_workers),

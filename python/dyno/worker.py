@@ -77,8 +77,6 @@ class Worker:
             "mainargv": sys.argv,
         }
         config.workeroutput = {}
-        # The runner counts failures over all workers.
-        config.option.maxfail = 0
         private.forget_failures(session)
         private.forget_controller_plugins(config)
         private.restart_capture(config)
@@ -101,7 +99,8 @@ class Worker:
         try:
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=next_item)
         except pytest.exit.Exception as exit:
-            self._ask_to_stop(str(exit.msg), exit.returncode)
+            # In the words of pytest's own last line.
+            self._ask_to_stop(f"{_qualified_name(type(exit))}: {exit.msg}", exit.returncode)
             raise
         except KeyboardInterrupt:
             self._ask_to_stop("KeyboardInterrupt")
@@ -147,9 +146,8 @@ class Worker:
         )
 
     def pytest_warning_recorded(self, warning_message: Any, nodeid: str) -> None:
-        self._runner.send(
-            "warned", warning=_reports.warning(self._config, warning_message, nodeid)
-        )
+        start = Path(self._config.invocation_params.dir)
+        self._runner.send("warned", warning=_reports.warning(start, warning_message, nodeid))
 
     def pytest_internalerror(self, excrepr: object) -> None:
         self._runner.send("internal_error", text=str(excrepr))
@@ -160,6 +158,10 @@ class Worker:
         if self._crash_log is not None and faulthandler.is_enabled():
             faulthandler.enable()
             self._crash_log.close()
+
+
+def _qualified_name(kind: type[BaseException]) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 class LastItem(pytest.Item):

@@ -20,7 +20,7 @@ CASES: dict[str, tuple[dict[str, str], list[str], str]] = {
     "unknown node id": (GOOD, ["test_good.py::test_z"], "test_good.py::test_z"),
     "bad marker expression": (GOOD, ["-m", "unit and (slow"], "unit and (slow"),
     "bad keyword expression": (GOOD, ["-k", "a or or b"], "a or or b"),
-    "nothing collected": ({"readme.txt": ""}, [], "no tests ran"),
+    "nothing collected": ({"readme.txt": ""}, [], "collected 0 items"),
     "nothing selected": (GOOD, ["-k", "nothing"], "2 deselected"),
     "conftest raises": (
         {**GOOD, "conftest.py": "raise RuntimeError('broken conftest')\n"},

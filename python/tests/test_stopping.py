@@ -17,6 +17,18 @@ PATIENCE = 60.0
 
 MANY = "import pytest\n@pytest.mark.parametrize('n', range(20))\ndef test_n(n): assert n != 3\n"
 
+# Every test after the one that fails ends when the runner has taken the failure in.
+MANY_THAT_WAIT = """
+import os, time, pytest
+@pytest.mark.parametrize('n', range(20))
+def test_n(n):
+    assert n != 3
+    deadline = time.monotonic() + 60
+    while n > 3 and '"stopping"' not in open('.dyno/latest/journal.jsonl').read():
+        assert time.monotonic() < deadline
+        os.sched_yield()
+"""
+
 
 def wait_for(path: Path) -> str:
     """The content of a file that a test writes, once it is there and whole."""
@@ -43,9 +55,11 @@ def test_the_first_failure_stops_the_run(tmp_path: Path, args: list[str]) -> Non
     got = run_dyno(folder, "-n", "1", *args)
     assert (got.code, got.outcomes) == (expected.code, expected.outcomes) == (1, got.outcomes)
     assert "stopping after 1 failures" in got.stdout
+    write_suite(folder, {"test_a.py": MANY_THAT_WAIT})
     parallel = run_dyno(folder, "-n", "3", *args)
     assert parallel.code == 1
-    assert len(parallel.outcomes) < 20
+    # Three before it, itself, and two that were running beside it.
+    assert len(parallel.outcomes) <= 6, parallel.text
 
 
 def test_pytest_exit_ends_the_run_with_its_code(tmp_path: Path) -> None:

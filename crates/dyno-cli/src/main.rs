@@ -51,9 +51,9 @@ fn main() -> ExitCode {
         _ => Cli::parse().command,
     };
     let done = match command {
-        Command::Test { args } => commands::test::run(args),
+        Command::Test { args } => commands::test::run(&args),
         Command::Report(args) => commands::report::run(args),
-        Command::Runs(args) => commands::runs::run(args),
+        Command::Runs(args) => commands::runs::run(&args),
         Command::Models(args) => commands::models::run(args),
         Command::Agent(args) => commands::agent::run(args),
         Command::Keeper(args) => commands::keeper::run(args),

@@ -1,6 +1,6 @@
 //! The terminal that a report is printed to.
 
-use dyno_report::Style;
+use dyno_report::{Messages, Style};
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write, stdout};
 
@@ -56,7 +56,16 @@ impl Color {
 
 /// How a report is to look on standard output.
 pub(crate) fn style(color: Color) -> Style {
-    Style::new(width(), color.resolve())
+    // pytest's rule: a log that is searched later keeps whole messages.
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    Style {
+        messages: if is_set("CI") || is_set("BUILD_NUMBER") {
+            Messages::Whole
+        } else {
+            Messages::Trimmed
+        },
+        ..Style::new(width(), color.resolve())
+    }
 }
 
 fn width() -> usize {

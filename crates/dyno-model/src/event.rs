@@ -62,20 +62,9 @@ pub enum Event {
         items: Vec<Item>,
         /// How many were deselected.
         deselected: u64,
-        /// pytest's `config.option.verbose`.
-        verbosity: i32,
-        /// The `-r` characters as pytest resolved them (`fE`).
-        report_chars: String,
-        /// False with `--no-summary`.
-        summary: bool,
-        /// False with `--no-header` or `-q`, for what dyno prints of its own.
-        header: bool,
-        /// The `--tb` style; `no` hides failures, `line` shortens them.
-        traceback: String,
-        /// `--show-capture`: `no`, `stdout`, `stderr`, `log` or `all`.
-        show_capture: String,
-        /// The root directory.
-        rootdir: String,
+        /// How pytest was asked to show them.
+        #[serde(flatten)]
+        display: Display,
     },
     /// Something could not be collected.
     CollectFailed(CollectFailure),
@@ -164,6 +153,42 @@ pub enum Event {
         #[serde(with = "micros", rename = "elapsed_us")]
         elapsed: Duration,
     },
+}
+
+/// pytest's options for what is shown, as it resolved them from the command line and
+/// the ini file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Display {
+    /// `config.option.verbose`: `-v` counted up, `-q` down.
+    pub verbosity: i32,
+    /// The `-r` characters, aliases resolved (`wfE`).
+    pub report_chars: String,
+    /// False with `--no-summary`.
+    pub summary: bool,
+    /// False with `--no-header`, for what dyno prints of its own.
+    pub header: bool,
+    /// The `--tb` style; `no` hides failures, `line` shortens them.
+    pub traceback: String,
+    /// `--show-capture`: `no`, `stdout`, `stderr`, `log` or `all`.
+    pub show_capture: String,
+    /// The root directory.
+    pub rootdir: String,
+    /// What stands at the right edge beside the tests.
+    #[serde(default)]
+    pub progress: Progress,
+}
+
+/// The progress at the right edge: pytest's `console_output_style`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Progress {
+    /// `[ 40%]`
+    #[default]
+    Percent,
+    /// `[ 4/10]`
+    Count,
+    /// None, as with `-s`, or with `classic`.
+    Off,
 }
 
 /// What a worker left undone.

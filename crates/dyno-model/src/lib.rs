@@ -13,7 +13,7 @@ mod micros;
 mod outcome;
 mod report;
 
-pub use event::{Event, ProcessExit, Stamped, Stop, WorkerFailure};
+pub use event::{Display, Event, ProcessExit, Progress, Stamped, Stop, WorkerFailure};
 pub use exit::ExitCode;
 pub use id::{InvalidId, RunId, TestId, UnitId, WorkerId};
 pub use item::{Item, Location, Marker};

@@ -40,7 +40,8 @@ pub struct PhaseReport {
     /// Why it was skipped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skip: Option<Skip>,
-    /// Why a failure was expected; empty where no reason was given.
+    /// Why a failure was expected (`wasxfail`, whose `reason: ` is pytest's);
+    /// empty where no reason was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub xfail: Option<String>,
     /// Captured output and what fixtures added, in order.

@@ -25,5 +25,5 @@ mod width;
 mod wrap;
 
 pub use outcomes::{outcomes, tally};
-pub use style::{Messages, Progress, Style};
+pub use style::{Messages, Style};
 pub use terminal::Terminal;

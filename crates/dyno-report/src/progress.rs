@@ -7,10 +7,9 @@
 use crate::canvas::{Canvas, Ink, Place};
 use crate::paths;
 use crate::stats::{Over, Stats};
-use crate::style::Progress;
 use crate::width::{columns, trimmed};
 use crate::wrap::wrap;
-use dyno_model::{Category, Item, Outcome, PhaseReport, TestId};
+use dyno_model::{Category, Display, Item, Outcome, PhaseReport, Progress, TestId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Whether tests run one after another.
@@ -25,6 +24,7 @@ pub(crate) enum Lanes {
 pub(crate) struct Live {
     pub(crate) lanes: Lanes,
     pub(crate) verbosity: i32,
+    progress: Progress,
     pub(crate) cwd: String,
     pub(crate) root: String,
     pub(crate) items: BTreeMap<TestId, Item>,
@@ -32,12 +32,13 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    pub(crate) fn new(items: &[Item], verbosity: i32, cwd: String, root: String) -> Self {
+    pub(crate) fn new(items: &[Item], display: &Display, cwd: String) -> Self {
         Self {
             lanes: Lanes::One,
-            verbosity,
+            verbosity: display.verbosity,
+            progress: display.progress,
             cwd,
-            root,
+            root: display.rootdir.clone(),
             items: items
                 .iter()
                 .map(|item| (item.id.clone(), item.clone()))
@@ -88,10 +89,10 @@ impl Live {
             return;
         }
         canvas.write(letter, &ink);
-        let room = columns(&self.message(canvas.style.progress, self.items.len())) + 1;
+        let room = columns(&self.message(self.items.len())) + 1;
         let past_edge = canvas.column() + room >= canvas.width();
-        if canvas.style.progress != Progress::Off && self.over() == Over::No && past_edge {
-            let message = self.message(canvas.style.progress, self.reported.len());
+        if self.progress != Progress::Off && self.over() == Over::No && past_edge {
+            let message = self.message(self.reported.len());
             canvas.write(&format!("{message}\n"), &[stats.main_color(Over::No)]);
         }
     }
@@ -112,7 +113,7 @@ impl Live {
         canvas.write(&report.status.word, ink);
         canvas.place = Place::Done;
         self.reason(report, canvas);
-        if canvas.style.progress != Progress::Off {
+        if self.progress != Progress::Off {
             self.fill(stats, canvas);
         }
         if self.lanes == Lanes::Many {
@@ -158,18 +159,18 @@ impl Live {
 
     /// Writes the progress at the right edge.
     fn fill(&self, stats: &Stats, canvas: &mut Canvas) {
-        if canvas.style.progress == Progress::Off {
+        if self.progress == Progress::Off {
             return;
         }
-        let message = self.message(canvas.style.progress, self.reported.len());
+        let message = self.message(self.reported.len());
         let room = usize::try_from(canvas.width() - canvas.column() - 1).unwrap_or(0);
         let ink = stats.main_color(self.over());
         canvas.write(&format!("{message:>room$}"), &[ink]);
     }
 
-    fn message(&self, style: Progress, reported: usize) -> String {
+    fn message(&self, reported: usize) -> String {
         let all = self.items.len();
-        match style {
+        match self.progress {
             Progress::Off => String::new(),
             Progress::Count => {
                 let digits = all.to_string().len();

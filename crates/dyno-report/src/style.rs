@@ -7,22 +7,8 @@ pub struct Style {
     pub width: usize,
     /// Whether escape sequences may be used.
     pub color: bool,
-    /// Progress beside the tests.
-    pub progress: Progress,
     /// Messages in the short summary.
     pub messages: Messages,
-}
-
-/// The progress at the right edge: pytest's `console_output_style`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Progress {
-    /// `[ 40%]`
-    #[default]
-    Percent,
-    /// `[ 4/10]`
-    Count,
-    /// None, as with `-s`, or with `classic`.
-    Off,
 }
 
 /// How much of a failure's message the short summary shows.
@@ -41,7 +27,6 @@ impl Style {
         Self {
             width,
             color,
-            progress: Progress::default(),
             messages: Messages::default(),
         }
     }

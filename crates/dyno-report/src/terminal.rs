@@ -159,41 +159,31 @@ impl Terminal {
     }
 
     fn collected(&mut self, event: &Event) {
-        let Event::Collected {
-            items,
-            verbosity,
-            report_chars,
-            summary,
-            header,
-            traceback,
-            show_capture,
-            rootdir,
-            ..
-        } = event
-        else {
+        let Event::Collected { items, display, .. } = event else {
             return;
         };
+        let rootdir = &display.rootdir;
         let cwd = match self.cwd.as_str() {
             "" => rootdir.clone(),
             cwd => cwd.to_owned(),
         };
         self.session = Some(Session {
-            live: Live::new(items, *verbosity, cwd, rootdir.clone()),
+            live: Live::new(items, display, cwd),
             options: Options {
-                report_chars: report_chars.clone(),
-                traceback: match traceback.as_str() {
+                report_chars: display.report_chars.clone(),
+                traceback: match display.traceback.as_str() {
                     "no" => Traceback::No,
                     "line" => Traceback::Line,
                     _ => Traceback::Full,
                 },
-                show_capture: show_capture.clone(),
+                show_capture: display.show_capture.clone(),
             },
-            summary: if *summary {
+            summary: if display.summary {
                 Summary::Whole
             } else {
                 Summary::PluginsOnly
             },
-            header: if *header {
+            header: if display.header {
                 Header::Shown
             } else {
                 Header::Hidden

@@ -1,8 +1,13 @@
 //! The screen is pytest's: `data/record.py` ran real pytest, and kept for each case what
 //! it printed and the events that dyno would have had. Byte for byte.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the data of a test lies in files"
+)]
+
 use dyno_model::Stamped;
-use dyno_report::{Progress, Style, Terminal};
+use dyno_report::{Style, Terminal};
 use std::fs;
 use std::path::Path;
 
@@ -22,17 +27,7 @@ fn cases() -> Vec<(String, Style)> {
             .map(|arg| arg.as_str().unwrap())
             .collect();
         let width = usize::try_from(case["width"].as_u64().unwrap()).unwrap();
-        let progress = if args.contains(&"console_output_style=count") {
-            Progress::Count
-        } else if args.contains(&"console_output_style=classic") {
-            Progress::Off
-        } else {
-            Progress::Percent
-        };
-        let style = Style {
-            progress,
-            ..Style::new(width, args.contains(&"--color=yes"))
-        };
+        let style = Style::new(width, args.contains(&"--color=yes"));
         (name.clone(), style)
     };
     index.as_object().unwrap().iter().map(case).collect()

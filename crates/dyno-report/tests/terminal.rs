@@ -1,8 +1,8 @@
 //! What only dyno shows: several workers, workers that die, runs that break or are cut off.
 
 use dyno_model::{
-    Category, Event, ExitCode, Item, Location, Outcome, Phase, PhaseReport, ProcessExit, RunId,
-    Section, Stamped, Status, Stop, TestId, Warning, WorkerFailure, WorkerId,
+    Category, Display, Event, ExitCode, Item, Location, Outcome, Phase, PhaseReport, ProcessExit,
+    Progress, RunId, Section, Stamped, Status, Stop, TestId, Warning, WorkerFailure, WorkerId,
 };
 use dyno_report::{Messages, Style, Terminal, outcomes, tally};
 use proptest::prelude::*;
@@ -39,13 +39,16 @@ fn collected(tests: &[&str], verbosity: i32) -> Event {
     Event::Collected {
         items: tests.iter().map(|name| item(name)).collect(),
         deselected: 0,
-        verbosity,
-        report_chars: "wfE".to_owned(),
-        summary: true,
-        header: true,
-        traceback: "auto".to_owned(),
-        show_capture: "all".to_owned(),
-        rootdir: "/suite".to_owned(),
+        display: Display {
+            verbosity,
+            report_chars: "wfE".to_owned(),
+            summary: true,
+            header: true,
+            traceback: "auto".to_owned(),
+            show_capture: "all".to_owned(),
+            rootdir: "/suite".to_owned(),
+            progress: Progress::Percent,
+        },
     }
 }
 

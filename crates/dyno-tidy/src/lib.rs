@@ -8,5 +8,5 @@ mod manifest;
 mod text;
 
 pub use architecture::{Page, PageError, check_page};
-pub use manifest::{Manifest, ManifestError};
+pub use manifest::{Manifest, ManifestError, workspace_dependencies};
 pub use text::{MAX_LINES, check_length, check_machine_paths, check_names};

@@ -43,6 +43,15 @@ impl Manifest {
     }
 }
 
+/// What the workspace's own `Cargo.toml` offers to its crates.
+pub fn workspace_dependencies(text: &str) -> Result<BTreeSet<String>, ManifestError> {
+    let table: Table = text.parse()?;
+    let offered = table
+        .get("workspace")
+        .and_then(|workspace| workspace.get("dependencies")?.as_table());
+    Ok(offered.into_iter().flat_map(Table::keys).cloned().collect())
+}
+
 fn collect(table: &Table, uses: &mut BTreeSet<String>) {
     for kind in ["dependencies", "dev-dependencies", "build-dependencies"] {
         let dependencies = table.get(kind).and_then(Value::as_table);
@@ -77,6 +86,13 @@ mod tests {
         assert_eq!(manifest.name, "it");
         let uses = ["build", "dev", "inherited", "plain", "renamed", "unix"];
         assert!(manifest.uses.iter().eq(uses.iter()), "{manifest:?}");
+    }
+
+    #[test]
+    fn what_the_workspace_offers_is_found() {
+        let text = "[workspace.dependencies]\na = '1'\nb = { version = '2' }";
+        let offered = workspace_dependencies(text).unwrap();
+        assert!(offered.iter().eq(["a", "b"]), "{offered:?}");
     }
 
     #[test]

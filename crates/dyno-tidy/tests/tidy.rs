@@ -1,6 +1,9 @@
 //! The repository, as it stands, against its own rules.
 
-use dyno_tidy::{Manifest, Page, check_length, check_machine_paths, check_names, check_page};
+use dyno_tidy::{
+    Manifest, Page, check_length, check_machine_paths, check_names, check_page,
+    workspace_dependencies,
+};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -54,10 +57,7 @@ fn assert_none(complaints: &[String]) {
     assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
 }
 
-#[test]
-fn the_architecture_page_agrees_with_the_manifests() {
-    let page = fs::read_to_string(root().join("docs/ARCHITECTURE.md")).unwrap();
-    let page = Page::parse(&page).unwrap();
+fn manifests() -> Vec<Manifest> {
     let crates = fs::read_dir(root().join("crates")).unwrap();
     let manifests: Vec<Manifest> = crates
         .map(|entry| entry.unwrap().path().join("Cargo.toml"))
@@ -67,7 +67,31 @@ fn the_architecture_page_agrees_with_the_manifests() {
         })
         .collect();
     assert!(!manifests.is_empty());
-    assert_none(&check_page(&page, &manifests));
+    manifests
+}
+
+#[test]
+fn the_architecture_page_agrees_with_the_manifests() {
+    let page = fs::read_to_string(root().join("docs/ARCHITECTURE.md")).unwrap();
+    let page = Page::parse(&page).unwrap();
+    assert_none(&check_page(&page, &manifests()));
+}
+
+#[test]
+fn what_the_workspace_offers_is_used() {
+    let workspace = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let manifests = manifests();
+    let complaints: Vec<String> = workspace_dependencies(&workspace)
+        .unwrap()
+        .into_iter()
+        .filter(|offered| {
+            manifests
+                .iter()
+                .all(|manifest| !manifest.uses.contains(offered))
+        })
+        .map(|offered| format!("no crate uses `{offered}` of the workspace's dependencies"))
+        .collect();
+    assert_none(&complaints);
 }
 
 #[test]

@@ -6,7 +6,7 @@
 //! plugins which live in the controller under pytest-xdist (junitxml, the cache) see
 //! the whole run. [`ToTemplate::Finish`] lets its session end.
 
-use dyno_model::{CollectFailure, Item, Skip, Warning, WorkerId};
+use dyno_model::{CollectFailure, Display, Item, Skip, Warning, WorkerId};
 use serde::{Deserialize, Serialize};
 
 /// What the runner says to the template.
@@ -164,20 +164,9 @@ pub struct Collected {
 /// pytest's options as it resolved them from the command line and the ini file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SessionOptions {
-    /// `-v` counted up, `-q` down.
-    pub verbosity: i32,
-    /// The `-r` characters, aliases resolved.
-    pub report_chars: String,
-    /// False with `--no-summary`.
-    pub summary: bool,
-    /// False with `--no-header`.
-    pub header: bool,
-    /// `--tb`.
-    pub traceback: String,
-    /// `--show-capture`.
-    pub show_capture: String,
-    /// The root directory.
-    pub rootdir: String,
+    /// What is to be shown.
+    #[serde(flatten)]
+    pub display: Display,
     /// `--maxfail`; 0 for no limit.
     pub maxfail: u64,
     /// `--pdb` or `--trace`: one worker, with the terminal.

@@ -39,7 +39,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<std::process::ExitCode> {
             Event::RunFinished { exit, .. } => Some(exit),
             _ => None,
         });
-    if finished.is_none() {
+    if finished.is_none() && !live {
         screen.print(&terminal.cut_off());
     }
     warn(&recording, live, run.id());

@@ -16,7 +16,7 @@ pub(crate) struct Args {
     rootdir: Option<std::path::PathBuf>,
 }
 
-pub(crate) fn run(args: Args) -> anyhow::Result<std::process::ExitCode> {
+pub(crate) fn run(args: &Args) -> anyhow::Result<std::process::ExitCode> {
     let cwd = std::env::current_dir().context("cannot tell the working directory")?;
     let runs = Runs::of(&project_root(&cwd, args.rootdir.as_deref()));
     let mut screen = Screen::default();

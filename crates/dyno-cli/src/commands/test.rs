@@ -18,6 +18,8 @@ use crate::screen;
 #[derive(Debug, Parser)]
 #[command(
     name = "dyno test",
+    // As in pytest, the last of a repeated option counts.
+    args_override_self = true,
     override_usage = "dyno test [OPTIONS] [PYTEST OPTIONS] [PATHS | NODE IDS]",
     after_help = AFTER_HELP
 )]
@@ -41,8 +43,8 @@ Exit codes are pytest's: 0 passed, 1 failed, 2 interrupted, 3 internal error,
 4 usage error, 5 no tests. The run's journal and the logs of its servers are kept
 under .dyno/runs; `dyno report` shows a run again.";
 
-pub(crate) fn run(args: Vec<OsString>) -> anyhow::Result<std::process::ExitCode> {
-    let parts = split(args.clone());
+pub(crate) fn run(args: &[OsString]) -> anyhow::Result<std::process::ExitCode> {
+    let parts = split(args.iter().cloned());
     if parts.help {
         TestCommand::command().print_long_help()?;
         return Ok(code(ExitCode::Ok));
@@ -64,7 +66,7 @@ pub(crate) fn run(args: Vec<OsString>) -> anyhow::Result<std::process::ExitCode>
         Ok(python) => python,
         Err(error) => return Ok(refuse(&error)),
     };
-    execute(settings, python, &args, color)
+    execute(settings, python, args, color)
 }
 
 fn execute(

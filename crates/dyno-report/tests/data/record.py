@@ -257,6 +257,7 @@ class Recorder:
             report_chars=reporter.reportchars,
             summary=not option.no_summary,
             header=workers > 1 or not option.no_header,
+            progress=_pytest_private.progress_style(config),
             traceback=option.tbstyle,
             show_capture=option.showcapture,
             rootdir=str(self.config.rootpath),

@@ -95,13 +95,7 @@ impl Machine {
         effects.push(Effect::Record(Event::Collected {
             items: collected.items,
             deselected: collected.deselected,
-            verbosity: options.verbosity,
-            report_chars: options.report_chars,
-            summary: options.summary,
-            header: options.header,
-            traceback: options.traceback,
-            show_capture: options.show_capture,
-            rootdir: options.rootdir,
+            display: options.display,
         }));
         effects.push(Effect::Record(Event::Planned {
             units: u32::try_from(units.len()).unwrap_or(u32::MAX),

@@ -3,7 +3,9 @@
 use super::workers::BARREN_WORKERS;
 use super::*;
 use dyno_config::{TestOptions, resolve, split};
-use dyno_model::{Category, Item, Location, Outcome, Phase, PhaseReport, Status, TestId};
+use dyno_model::{
+    Category, Display, Item, Location, Outcome, Phase, PhaseReport, Progress, Status, TestId,
+};
 use dyno_wire::template::{Collected, SessionOptions};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
@@ -34,13 +36,16 @@ fn collected(items: Vec<Item>, maxfail: u64) -> Input {
         items,
         deselected: 0,
         options: SessionOptions {
-            verbosity: 0,
-            report_chars: "fE".to_owned(),
-            summary: true,
-            header: true,
-            traceback: "auto".to_owned(),
-            show_capture: "all".to_owned(),
-            rootdir: "/r".to_owned(),
+            display: Display {
+                verbosity: 0,
+                report_chars: "wfE".to_owned(),
+                summary: true,
+                header: true,
+                traceback: "auto".to_owned(),
+                show_capture: "all".to_owned(),
+                rootdir: "/r".to_owned(),
+                progress: Progress::Percent,
+            },
             maxfail,
             debugger: false,
             xdist_workers: None,

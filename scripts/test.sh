@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Every test of the project, each kind to its end, then the closing line of each once more.
+# `make test` runs it in the environment that it has made.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+logs=.venv/logs
+mkdir -p "$logs"
+failed=0
+
+# Runs a command under a name and keeps what it says.
+part() {
+    local name=$1
+    shift
+    printf '\n# %s: %s\n' "$name" "$*"
+    "$@" 2>&1 | tee "$logs/$name.log"
+    local code=${PIPESTATUS[0]}
+    if [ "$code" -ne 0 ]; then
+        failed=1
+        printf '# %s: exit code %s\n' "$name" "$code"
+    fi
+}
+
+part rust cargo test --workspace --locked
+part python pytest python/tests
+part suite dyno test tests
+
+printf '\n'
+awk '/^test result:/ { passed += $4; failed += $6; ignored += $8 }
+     END { printf "rust:   %d passed, %d failed, %d ignored\n", passed, failed, ignored }' "$logs/rust.log"
+for name in python suite; do
+    closing=$(grep -E '^=+ .* in [0-9.]+s' "$logs/$name.log" | tail -n 1)
+    printf '%-7s %s\n' "$name:" "${closing:-did not end, see $logs/$name.log}"
+done
+exit "$failed"
