@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import pickle
+import reprlib
 import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,12 +14,24 @@ import pytest
 
 from dyno import _pytest_private as private
 
-__all__ = ["collect_failure", "collect_skip", "item", "phase_report", "warning"]
+__all__ = ["collect_failure", "collect_skip", "item", "pack", "phase_report", "unpack", "warning"]
 
 _FOREIGN_FOLDERS = tuple(
     {sysconfig.get_path(name) for name in ("purelib", "platlib", "stdlib", "platstdlib")}
 )
 _SHARED_SCOPES = {"class": pytest.Class, "module": pytest.Module, "package": pytest.Package}
+
+
+# A marker's arguments are for people and rules to read. A table of data as an argument
+# would otherwise travel once for every test that it is an argument of; `parametrize`,
+# whose arguments are such tables, is left out, as the node id tells its part of them.
+_REPR = reprlib.Repr()
+_REPR.maxstring = _REPR.maxother = 300
+_REPR.maxlist = _REPR.maxtuple = _REPR.maxdict = _REPR.maxset = 50
+
+
+def _short(value: object) -> str:
+    return _REPR.repr(value)
 
 
 def item(item: pytest.Item) -> dict[str, Any]:
@@ -28,10 +43,11 @@ def item(item: pytest.Item) -> dict[str, Any]:
         "markers": [
             {
                 "name": mark.name,
-                "args": [repr(arg) for arg in mark.args],
-                "kwargs": [(key, repr(value)) for key, value in mark.kwargs.items()],
+                "args": [_short(arg) for arg in mark.args],
+                "kwargs": [(key, _short(value)) for key, value in mark.kwargs.items()],
             }
             for mark in item.iter_markers()
+            if mark.name != "parametrize"
         ],
         "shares": sorted(set(_shared_fixtures(item))),
     }
@@ -80,6 +96,27 @@ def phase_report(config: pytest.Config, report: Any) -> dict[str, Any]:
         fields["headline"] = report.head_line
         fields["crash"] = _crash_message(report)
     return fields
+
+
+def pack(config: pytest.Config, report: Any) -> str:
+    """A report as text that `unpack` turns into the same report in the template.
+
+    pytest gives a report as data of plain types, tuples among them, which JSON would turn
+    into lists. What a plugin or a test put beside them (``user_properties``) may be anything.
+    """
+    data = config.hook.pytest_report_to_serializable(config=config, report=report)
+    try:
+        packed = pickle.dumps(data)
+    except Exception:  # noqa: BLE001 - whatever an object's own reduction raises
+        data["user_properties"] = [(name, repr(value)) for name, value in report.user_properties]
+        packed = pickle.dumps(data)
+    return base64.b64encode(packed).decode()
+
+
+def unpack(config: pytest.Config, packed: str) -> Any:
+    """The report that `pack` packed."""
+    data = pickle.loads(base64.b64decode(packed))
+    return config.hook.pytest_report_from_serializable(config=config, data=data)
 
 
 def _failure_text(config: pytest.Config, report: Any) -> str:

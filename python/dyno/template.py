@@ -15,7 +15,6 @@ from __future__ import annotations
 import enum
 import gc
 import io
-import json
 import os
 import platform
 import selectors
@@ -196,6 +195,11 @@ class Template:
             return child.run(session)
         return True
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_internalerror(self) -> None:
+        # pytest's reporter is about to print it, and must be heard.
+        self._terminal.turn(_Voice.OUTPUT)
+
     def _collected(self, session: pytest.Session) -> dict[str, Any]:
         config, option = session.config, session.config.option
         return {
@@ -281,9 +285,7 @@ class Template:
                     nodeid=event["test"], location=self._location(session, event["test"])
                 )
             case "report":
-                report = hook.pytest_report_from_serializable(
-                    config=session.config, data=json.loads(event["report"])
-                )
+                report = _reports.unpack(session.config, event["packed"])
                 hook.pytest_runtest_logreport(report=report)
             case "finish":
                 hook.pytest_runtest_logfinish(

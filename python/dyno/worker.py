@@ -9,7 +9,6 @@ tests, and no unit waits in a worker's queue while another worker is idle.
 from __future__ import annotations
 
 import faulthandler
-import json
 import os
 import random
 import sys
@@ -138,11 +137,10 @@ class Worker:
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         config = self._config
-        data = config.hook.pytest_report_to_serializable(config=config, report=report)
         self._runner.send(
             "report",
             report=_reports.phase_report(config, report),
-            raw=json.dumps(data, default=repr),
+            packed=_reports.pack(config, report),
         )
 
     def pytest_warning_recorded(self, warning_message: Any, nodeid: str) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,27 +81,27 @@ def environment(**more: str) -> dict[str, str]:
     return {**kept, "PYTHONDONTWRITEBYTECODE": "1", **more}
 
 
-def run_pytest(folder: Path, *args: str) -> Run:
+def run_pytest(folder: Path, *args: str, timeout: float = TIMEOUT) -> Run:
     """Run plain pytest in ``folder``."""
-    plugin = folder.parent / f"{folder.name}-recorder"
-    plugin.mkdir(exist_ok=True)
+    plugin = Path(tempfile.mkdtemp(prefix="recorder-"))
     (plugin / "outcome_recorder.py").write_text(_RECORDER)
     file = plugin / "outcomes.json"
-    file.unlink(missing_ok=True)
     done = _run(
         [sys.executable, "-m", "pytest", "-p", "outcome_recorder", *args],
         folder,
         environment(RECORDER_FILE=str(file), PYTHONPATH=_join(str(plugin))),
+        timeout,
     )
     reports = json.loads(file.read_text()) if file.exists() else {}
+    shutil.rmtree(plugin)
     done.outcomes = {test: tuple(categories) for test, categories in reports.items()}
     return done
 
 
-def run_dyno(folder: Path, *args: str) -> Run:
+def run_dyno(folder: Path, *args: str, timeout: float = TIMEOUT) -> Run:
     """Run `dyno test` in ``folder`` and read its journal."""
     command = [DYNO, "test", "--python", sys.executable, *args]
-    done = _run(command, folder, environment())
+    done = _run(command, folder, environment(), timeout)
     done.outcomes = outcomes_of(journal(folder))
     return done
 
@@ -121,7 +123,7 @@ def _join(folder: str) -> str:
     return os.pathsep.join(filter(None, [folder, os.environ.get("PYTHONPATH")]))
 
 
-def _run(command: list[str], folder: Path, env: dict[str, str]) -> Run:
+def _run(command: list[str], folder: Path, env: dict[str, str], timeout: float) -> Run:
     process = subprocess.Popen(
         command,
         cwd=folder,
@@ -133,7 +135,7 @@ def _run(command: list[str], folder: Path, env: dict[str, str]) -> Run:
         start_new_session=True,
     )
     try:
-        stdout, stderr = process.communicate(timeout=TIMEOUT)
+        stdout, stderr = process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         stdout, stderr = process.communicate()

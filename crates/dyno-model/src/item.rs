@@ -10,7 +10,8 @@ pub struct Item {
     pub id: TestId,
     /// Where it is defined.
     pub location: Location,
-    /// Its markers, nearest first, as `iter_markers` yields them.
+    /// Its markers, nearest first, as `iter_markers` yields them; without `parametrize`,
+    /// whose arguments are tables of which the node id tells this test's row.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub markers: Vec<Marker>,
     /// Keys of the class-, module- and package-scoped fixtures of the project's own
@@ -31,7 +32,7 @@ pub struct Location {
     pub domain: String,
 }
 
-/// A marker on a test. Arguments are kept as `repr` gives them.
+/// A marker on a test. Arguments are kept as `repr` gives them, long ones shortened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Marker {
     /// The name, as in `@pytest.mark.NAME`.

@@ -44,11 +44,10 @@ pub enum Feed {
         /// The node id.
         test: String,
     },
-    /// `pytest_runtest_logreport`, with the report as the worker's
-    /// `pytest_report_to_serializable` gave it.
+    /// `pytest_runtest_logreport`.
     Report {
-        /// The report, as JSON text that only the Python side reads.
-        report: String,
+        /// The report as the worker packed it.
+        packed: String,
     },
     /// `pytest_runtest_logfinish`.
     Finish {

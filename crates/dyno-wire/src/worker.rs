@@ -40,8 +40,8 @@ pub enum FromWorker {
     Report {
         /// In the report's own terms.
         report: Box<PhaseReport>,
-        /// As pytest serialized it, for the template: JSON text that only Python reads.
-        raw: String,
+        /// The same for the template: text that only the Python side reads.
+        packed: String,
     },
     /// A test ended.
     Finished {

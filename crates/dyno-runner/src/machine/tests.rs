@@ -82,7 +82,7 @@ fn report(name: &str, phase: Phase, outcome: Option<Outcome>) -> FromWorker {
             sections: Vec::new(),
             counts: true,
         }),
-        raw: "{}".to_owned(),
+        packed: String::new(),
     }
 }
 

@@ -35,12 +35,12 @@ impl Machine {
                 let test = test.into();
                 self.feed(Feed::Start { test }, effects);
             }
-            FromWorker::Report { report, raw } => {
+            FromWorker::Report { report, packed } => {
                 if let Some(state) = self.workers.get_mut(worker) {
                     state.call_reported |= report.phase == Phase::Call;
                 }
                 self.reported(worker, report, effects);
-                self.feed(Feed::Report { report: raw }, effects);
+                self.feed(Feed::Report { packed }, effects);
             }
             FromWorker::Finished { test } => {
                 if let Some(state) = self.workers.get_mut(worker) {
@@ -98,6 +98,8 @@ impl Machine {
             state.closed = true;
             self.settle(worker, effects);
         } else {
+            let late = "it did not exit in time and was killed: does a thread keep it alive?";
+            state.detail.get_or_insert_with(|| late.to_owned());
             effects.push(Effect::Kill(worker));
         }
     }
