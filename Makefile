@@ -81,7 +81,7 @@ $(STAMPS)/uv: Makefile
 	@mkdir -p $(@D) && touch $@
 
 $(STAMPS)/requirements: $(STAMPS)/uv requirements/dev.txt
-	uv pip install --quiet -r requirements/dev.txt
+	uv pip install --quiet --compile-bytecode -r requirements/dev.txt
 	@touch $@
 
 # Changes with the list of the sources, so that a removed file is noticed too.

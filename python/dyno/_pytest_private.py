@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import pytest
 from _pytest._io import TerminalWriter
@@ -35,13 +35,14 @@ __all__ = [
 _CONTROLLER_PLUGINS = {("_pytest.junitxml", "LogXML")}
 
 
-def redirect_terminal(config: pytest.Config, file: TextIO) -> None:
+def redirect_terminal(config: pytest.Config, file: io.TextIOBase) -> None:
     """Let pytest's terminal reporter write to ``file`` (``TerminalWriter._file``).
 
     The writer keeps the width and the colours it chose for the real terminal.
     """
     if config.pluginmanager.has_plugin("terminalreporter"):
-        config.get_terminal_writer()._file = file
+        terminal: Any = config.get_terminal_writer()
+        terminal._file = file
 
 
 def render(config: pytest.Config, report: Any) -> str:

@@ -19,7 +19,11 @@ __all__ = ["collect_failure", "collect_skip", "item", "pack", "phase_report", "u
 _FOREIGN_FOLDERS = tuple(
     {sysconfig.get_path(name) for name in ("purelib", "platlib", "stdlib", "platstdlib")}
 )
-_SHARED_SCOPES = {"class": pytest.Class, "module": pytest.Module, "package": pytest.Package}
+_SHARED_SCOPES: dict[str, type[pytest.Collector]] = {
+    "class": pytest.Class,
+    "module": pytest.Module,
+    "package": pytest.Package,
+}
 
 
 # A marker's arguments are for people and rules to read. A table of data as an argument
@@ -179,5 +183,3 @@ def warning(start: Path, warning_message: Any, nodeid: str) -> dict[str, Any]:
         "test": nodeid or None,
         "place": f"{place}:{warning_message.lineno}",
     }
-
-

@@ -146,6 +146,7 @@ class Template:
         if plugins.has_plugin("terminalprogress-plugin"):
             plugins.unregister(name="terminalprogress-plugin")
         private.redirect_terminal(session.config, self._terminal)
+        self._say("session_started")
 
     def pytest_deselected(self, items: list[pytest.Item]) -> None:
         self._deselected += len(items)
@@ -159,9 +160,7 @@ class Template:
 
     def pytest_warning_recorded(self, warning_message: Any, nodeid: str) -> None:
         if self._worker is None:
-            self._say(
-                "warned", warning=_reports.warning(self._start, warning_message, nodeid)
-            )
+            self._say("warned", warning=_reports.warning(self._start, warning_message, nodeid))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self, config: pytest.Config) -> None:
@@ -339,5 +338,3 @@ class Template:
 def _report_chars(config: pytest.Config) -> str:
     reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
     return "" if reporter is None else str(reporter.reportchars)
-
-

@@ -68,7 +68,9 @@ def test_a_caret_stands_under_the_place(tmp_path: Path) -> None:
     write_suite(tmp_path, GOOD)
     got = run_dyno(tmp_path, "-m", "unit and")
     lines = got.stderr.splitlines()
-    place = next(index for index, line in enumerate(lines) if "unit and" in line and "^" not in line)
+    place = next(
+        index for index, line in enumerate(lines) if "unit and" in line and "^" not in line
+    )
     caret = lines[place + 1]
     assert caret.index("^") == lines[place].index("unit and") + len("unit and"), got.stderr
 
@@ -99,9 +101,7 @@ def test_a_python_that_lacks_pytest(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("death", "named"), [("os._exit(9)", "exit code 9"), ("os.kill(os.getpid(), 9)", "SIGKILL")]
 )
-def test_an_interpreter_that_dies_while_it_collects(
-    tmp_path: Path, death: str, named: str
-) -> None:
+def test_an_interpreter_that_dies_while_it_collects(tmp_path: Path, death: str, named: str) -> None:
     write_suite(tmp_path, {"test_a.py": f"import os\n{death}\n"})
     got = run_dyno(tmp_path)
     assert got.code == 3

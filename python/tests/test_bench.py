@@ -13,6 +13,7 @@ from pathlib import Path
 import dyno
 import pytest
 from dyno import Bench, BenchError, NotReady, ProcessFailed, StillRunning
+
 from families import FAMILY, alive, family_ids
 
 PYTHON = sys.executable

@@ -10,6 +10,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+
 from families import alive, wait_gone
 
 pytest_plugins = ["pytester"]

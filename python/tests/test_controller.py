@@ -107,7 +107,8 @@ def test_a_worker_knows_that_it_is_one(tmp_path: Path) -> None:
             "test_a.py": (
                 "import os\n"
                 "def test_a(request):\n"
-                "    assert os.environ['PYTEST_XDIST_WORKER'] == request.config.workerinput['workerid']\n"
+                "    name = request.config.workerinput['workerid']\n"
+                "    assert os.environ['PYTEST_XDIST_WORKER'] == name\n"
                 "    assert os.environ['PYTEST_XDIST_WORKER_COUNT'] == '2'\n"
                 "    assert os.environ['PYTEST_XDIST_TESTRUNUID']\n"
                 "def test_b(worker_id): assert worker_id.startswith('gw')\n"

@@ -103,7 +103,9 @@ SUITES: dict[str, dict[str, str]] = {
     "every outcome": {"test_all.py": EVERY_OUTCOME},
     "scopes": {"a/test_scopes.py": SCOPES, "b/test_more_scopes.py": SCOPES},
     "packages": {
-        "conftest.py": "import pytest\n@pytest.fixture(scope='package')\ndef counter(): return []\n",
+        "conftest.py": (
+            "import pytest\n@pytest.fixture(scope='package')\ndef counter(): return []\n"
+        ),
         "pkg/__init__.py": "",
         "pkg/conftest.py": (
             "import pytest\n@pytest.fixture(scope='package')\ndef own(): return []\n"

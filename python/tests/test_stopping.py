@@ -202,5 +202,3 @@ def test_a_killed_template_is_told_and_the_tests_before_it_are_kept(tmp_path: Pa
     assert dyno.returncode == 3, stdout
     assert "SIGKILL" in stdout and "1 passed" in stdout
     assert_all_gone(pids)
-
-

@@ -99,6 +99,8 @@ pub enum FromTemplate {
         /// What, where, and what to do.
         message: String,
     },
+    /// pytest's session began: from here its closing line counts the time.
+    SessionStarted,
     /// pytest wrote to the terminal.
     Output {
         /// The text.

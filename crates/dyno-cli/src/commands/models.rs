@@ -12,7 +12,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Model {
-    /// Write a two-layer Llama with random weights: no network, no token, one megabyte.
+    /// Write a two-layer Llama with random weights: no network, no token, two megabytes.
     ///
     /// The same seed gives the same bytes on every machine. A directory that already
     /// holds this very model is left as it is.

@@ -225,7 +225,9 @@ class Recorder:
     def pytest_warning_recorded(self, warning_message: Any, nodeid: str) -> None:
         from dyno import _reports
 
-        self.say("warned", **_reports.warning(self.config, warning_message, nodeid))
+        self.say(
+            "warned", **_reports.warning(self.config.invocation_params.dir, warning_message, nodeid)
+        )
 
     def pytest_collectreport(self, report: Any) -> None:
         from dyno import _reports
@@ -237,6 +239,8 @@ class Recorder:
             self.say("collect_skipped", node=report.nodeid, skip=skip)
 
     def collected(self, items: list[dict[str, Any]], workers: int) -> None:
+        from dyno import _pytest_private
+
         option = self.config.option
         reporter = self.config.pluginmanager.get_plugin("terminalreporter")
         text = self.screen.getvalue()
@@ -257,7 +261,7 @@ class Recorder:
             report_chars=reporter.reportchars,
             summary=not option.no_summary,
             header=workers > 1 or not option.no_header,
-            progress=_pytest_private.progress_style(config),
+            progress=_pytest_private.progress_style(self.config),
             traceback=option.tbstyle,
             show_capture=option.showcapture,
             rootdir=str(self.config.rootpath),
@@ -273,11 +277,6 @@ class Recorder:
         if silent and not self.keeps_silent:
             return
         fields["duration_us"] = 0
-        # What dyno needs of a report whose text is a mere string, or a raw reason.
-        if isinstance(report.longrepr, str):
-            fields["crash"] = report.longrepr
-        if hasattr(report, "wasxfail"):
-            fields["xfail"] = report.wasxfail
         self.say("reported", worker=0, report=fields)
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:

@@ -37,8 +37,8 @@ impl Machine {
                 self.fail(message, ExitCode::UsageError, effects);
                 self.end(effects);
             }
+            FromTemplate::SessionStarted => self.session_began = Some(self.now),
             FromTemplate::Output { text } => {
-                self.session_began.get_or_insert(self.now);
                 effects.push(Effect::Record(Event::Output { text }));
             }
             FromTemplate::Summary { text } => {

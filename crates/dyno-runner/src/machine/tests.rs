@@ -347,6 +347,22 @@ fn maxfail_stops_the_others_after_their_test_and_exits_with_1() {
 }
 
 #[test]
+fn the_time_is_counted_from_the_sessions_start() {
+    let mut machine = machine(&[]);
+    machine.step(
+        Duration::from_secs(2),
+        Input::Template(FromTemplate::SessionStarted),
+    );
+    let done = Input::Template(FromTemplate::Done { code: 5 });
+    let effects = machine.step(Duration::from_secs(5), done);
+    let elapsed = effects.iter().find_map(|effect| match effect {
+        Effect::Record(Event::RunFinished { elapsed, .. }) => Some(*elapsed),
+        _ => None,
+    });
+    assert_eq!(elapsed, Some(Duration::from_secs(3)));
+}
+
+#[test]
 fn a_code_that_a_test_asked_for_is_the_runs() {
     let mut run = Bench::new(&["-n2"], vec![item("a", &[]), item("b", &[])], 0);
     run.says(GW0, [FromWorker::Next, started("a")]);
