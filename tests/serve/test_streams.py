@@ -23,15 +23,15 @@ pytestmark = [
 ]
 
 STREAMS = 32
-# At a speed of 1 these take about 2 s to stream, so that all are seen open at once.
-REPLIES = {
-    f"reply-{n}": f"this is the reply of stream {n}: {'fox ' * 200}." for n in range(STREAMS)
-}
+# At this speed they take about 2 s to stream, so that all are seen open at once, and in so few
+# chunks that the client keeps up.
+SPEED = 0.4
+REPLIES = {f"reply-{n}": f"this is the reply of stream {n}: {'fox ' * 50}." for n in range(STREAMS)}
 
 
 @pytest.fixture(scope="module")
 def served(deploy_module: Deploy) -> Deployment:
-    worker = WorkerSpec(speedup=1.0)
+    worker = WorkerSpec(speedup=SPEED)
     return deploy_module(worker, worker, router=RouterMode.ROUND_ROBIN, replies=REPLIES)
 
 
@@ -83,11 +83,11 @@ def test_client_that_goes_away_frees_its_worker(served: Deployment) -> None:
 
     before = cancelled()
     stream = served.client.completions.create(
-        model=served.model.name, prompt="go", max_tokens=900, stream=True
+        model=served.model.name, prompt="go", max_tokens=300, stream=True
     )
     eventually(lambda: in_flight() == 1, what="the request reaches a worker")
     stream.close()
 
-    # The whole reply would have taken 6 s.
+    # The whole reply would have taken 5 s.
     eventually(lambda: in_flight() == 0, what="the worker drops the request", within=3.0)
     eventually(lambda: cancelled() == before + 1, what="the request counts as cancelled")

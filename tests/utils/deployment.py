@@ -18,6 +18,7 @@ from pathlib import Path
 import dyno
 import openai
 
+from tests.utils.extensions import nvext, route_of
 from tests.utils.model import TinyModel
 from tests.utils.plain_http import get, scrape
 from tests.utils.prometheus import Exposition
@@ -84,6 +85,8 @@ class Deployment:
             worker.process.wait_ready()
         self.frontend.wait_ready()
         self.await_workers(len(launched))
+        if any(spec.role is Role.PREFILL for spec in specs):
+            self._await_prefill()
 
     def add(self, spec: WorkerSpec) -> Worker:
         """Starts one more worker; returns when the frontend knows it."""
@@ -91,6 +94,8 @@ class Deployment:
         worker = self._launch(spec)
         worker.process.wait_ready()
         self.await_workers(known + 1)
+        if spec.role is Role.PREFILL:
+            self._await_prefill()
         return worker
 
     def await_workers(self, count: int) -> None:
@@ -100,6 +105,27 @@ class Deployment:
             what=f"the frontend knows {count} workers",
             within=READY_SECONDS,
         )
+
+    def _await_prefill(self) -> None:
+        """Waits until a request is prefilled by one worker and decoded by another.
+
+        When a prefill worker joins, the frontend first knows it, then links it to the decode
+        workers. Between the two a request may be served by a decode worker alone, or fail.
+        """
+
+        def disaggregated() -> bool:
+            try:
+                completion = self.client.completions.create(
+                    model=self.model.name,
+                    prompt="a",
+                    max_tokens=1,
+                    extra_body=nvext(tell_route=True),
+                )
+            except openai.APIStatusError:
+                return False
+            return route_of(completion).disaggregated
+
+        eventually(disaggregated, what="a request is prefilled apart", within=READY_SECONDS)
 
     def live_workers(self) -> int:
         """How many workers, of whatever role, the frontend knows for the model."""

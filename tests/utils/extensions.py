@@ -37,12 +37,18 @@ class Route:
     """Who served a request.
 
     `kv_hit_rate` is the share of the prompt's blocks, partial ones included, that the chosen
-    worker was known to hold. Workers are ids; an aggregated worker is in both roles.
+    worker was known to hold. Workers are ids; one that does both is named twice, or for decoding
+    alone.
     """
 
-    prefill_worker: int
+    prefill_worker: int | None
     decode_worker: int
     kv_hit_rate: float
+
+    @property
+    def disaggregated(self) -> bool:
+        """Whether two workers shared the work."""
+        return self.prefill_worker not in (None, self.decode_worker)
 
 
 def route_of(reply: BaseModel) -> Route:
@@ -50,7 +56,7 @@ def route_of(reply: BaseModel) -> Route:
     told = (reply.model_extra or {})["nvext"]
     workers = told["worker_id"]
     return Route(
-        prefill_worker=workers["prefill_worker_id"],
+        prefill_worker=workers.get("prefill_worker_id"),
         decode_worker=workers["decode_worker_id"],
         kv_hit_rate=told["timing"]["kv_hit_rate"],
     )

@@ -14,8 +14,8 @@ __all__ = ["TinyModel"]
 class TinyModel:
     """A model directory, the name it is served under, and the tokenizer it carries.
 
-    The mocker ignores the weights and makes up token ids from 1000 to 1999, which lie outside this
-    vocabulary and so detokenize to nothing. A test that looks at text scripts it (see `replies`).
+    The mocker ignores the weights and makes up token ids from 1000 to 1999, so its text means
+    nothing. A test that looks at text scripts it (see `replies`).
     """
 
     path: Path

@@ -19,7 +19,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-__all__ = ["Exposition", "InvalidExpositionError", "Sample", "parse"]
+__all__ = ["Exposition", "InvalidExposition", "Sample", "parse"]
 
 KINDS = {"counter", "gauge", "histogram", "summary", "untyped"}
 
@@ -29,7 +29,7 @@ SAMPLE = re.compile(rf"({NAME})(?:\{{(.*)\}})? +(\S+)(?: +-?[0-9]+)?")
 ESCAPE = re.compile(r'\\([\\"n])')
 
 
-class InvalidExpositionError(ValueError):
+class InvalidExposition(ValueError):
     """A text that a Prometheus server would refuse or misread."""
 
 
@@ -77,7 +77,7 @@ def parse(text: str) -> Exposition:
     """Reads an exposition.
 
     Raises:
-        InvalidExpositionError: a line does not parse, a sample is there twice, or a histogram is
+        InvalidExposition: a line does not parse, a sample is there twice, or a histogram is
             broken.
     """
     samples: list[Sample] = []
@@ -90,7 +90,7 @@ def parse(text: str) -> Exposition:
             elif line and not line.startswith("#"):
                 samples.append(_sample(line))
         except ValueError as error:
-            raise InvalidExpositionError(f"line {number}, {line!r}: {error}") from error
+            raise InvalidExposition(f"line {number}, {line!r}: {error}") from error
     _check_unique(samples)
     exposition = Exposition(tuple(samples), kinds)
     for name, kind in kinds.items():
@@ -135,7 +135,7 @@ def _check_unique(samples: list[Sample]) -> None:
     for sample in samples:
         key = (sample.name, frozenset(sample.labels.items()))
         if key in seen:
-            raise InvalidExpositionError(f"{sample.name} with {dict(sample.labels)} is there twice")
+            raise InvalidExposition(f"{sample.name} with {dict(sample.labels)} is there twice")
         seen.add(key)
 
 
@@ -150,11 +150,11 @@ def _check_histogram(name: str, exposition: Exposition) -> None:
         buckets.sort()
         counts = [count for _, count in buckets]
         if counts != sorted(counts):
-            raise InvalidExpositionError(f"the buckets of {name} with {labels} shrink: {counts}")
+            raise InvalidExposition(f"the buckets of {name} with {labels} shrink: {counts}")
         if not math.isinf(buckets[-1][0]):
-            raise InvalidExpositionError(f"{name} with {labels} has no +Inf bucket")
+            raise InvalidExposition(f"{name} with {labels} has no +Inf bucket")
         count = [s.value for s in exposition.find(f"{name}_count") if dict(s.labels) == labels]
         if count != counts[-1:]:
-            raise InvalidExpositionError(
+            raise InvalidExposition(
                 f"{name} with {labels} counts {count}, its +Inf bucket {counts[-1:]}"
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.utils.prometheus import InvalidExpositionError, parse
+from tests.utils.prometheus import InvalidExposition, parse
 
 pytestmark = [pytest.mark.pre_merge, pytest.mark.unit, pytest.mark.gpu_0]
 
@@ -66,5 +66,5 @@ def test_only_refuses_to_choose() -> None:
     ],
 )
 def test_invalid_text_is_refused(text: str, complaint: str) -> None:
-    with pytest.raises(InvalidExpositionError, match=complaint):
+    with pytest.raises(InvalidExposition, match=complaint):
         parse(text)

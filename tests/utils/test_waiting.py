@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.utils.waiting import OverdueError, eventually
+from tests.utils.waiting import Overdue, eventually
 
 pytestmark = [pytest.mark.pre_merge, pytest.mark.unit, pytest.mark.gpu_0]
 
@@ -39,7 +39,7 @@ def test_true_later_is_seen_when_it_is_true() -> None:
 def test_never_true_is_overdue_at_the_deadline() -> None:
     clock = FakeClock()
 
-    with pytest.raises(OverdueError, match=r"pigs fly: not within 10 s; last seen: 0"):
+    with pytest.raises(Overdue, match=r"pigs fly: not within 10 s; last seen: 0"):
         eventually(lambda: 0, what="pigs fly", within=10, clock=clock)
     assert 10.0 <= clock.now < 10.5
 

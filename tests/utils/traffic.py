@@ -40,7 +40,7 @@ class Traffic:
         self._size = clients
         self.outcomes: list[Outcome] = []
 
-    def __enter__(self) -> Traffic:
+    def __enter__(self) -> Traffic:  # noqa: PYI034 - Self needs Python 3.11
         self._clients = [self._pool.submit(self._stream_on) for _ in range(self._size)]
         return self
 
@@ -82,5 +82,7 @@ class Traffic:
                 if chunk.usage is not None:
                     tokens = chunk.usage.completion_tokens
                 for choice in chunk.choices:
-                    finish = choice.finish_reason or finish
+                    # The client's type says that there always is one; only the last chunk has it.
+                    if choice.finish_reason:
+                        finish = choice.finish_reason
         return Outcome(tokens, finish)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-__all__ = ["OverdueError", "eventually"]
+__all__ = ["Overdue", "eventually"]
 
 T = TypeVar("T")
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 POLL_SECONDS = 0.05
 
 
-class OverdueError(Exception):
+class Overdue(Exception):
     """A condition did not come true in time."""
 
 
@@ -40,7 +40,7 @@ def eventually(
     after the deadline, so that a slow machine is not mistaken for a wrong answer.
 
     Raises:
-        OverdueError: it was still false `within` seconds later; the message has `what` and the last
+        Overdue: it was still false `within` seconds later; the message has `what` and the last
             value seen.
     """
     deadline = clock.monotonic() + within
@@ -50,5 +50,5 @@ def eventually(
         if value:
             return value
         if last_try:
-            raise OverdueError(f"{what}: not within {within:g} s; last seen: {value!r}")
+            raise Overdue(f"{what}: not within {within:g} s; last seen: {value!r}")
         clock.sleep(POLL_SECONDS)

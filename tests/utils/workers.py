@@ -78,7 +78,7 @@ class Worker:
     def url(self) -> str:
         """Its status server, on a port that it chose itself.
 
-        It cannot be given a leased port: Dynamo 1.4.2 reads `DYN_SYSTEM_PORT` as a signed 16-bit
+        It is not given a leased port: Dynamo 1.4.2 reads `DYN_SYSTEM_PORT` as a signed 16-bit
         number and refuses the upper half of the ports.
         """
         line = self.process.wait_for_log(STATUS_SERVER)

@@ -1,6 +1,6 @@
 //! Settings: arguments, parsed, then resolved once.
 //!
-//! [`split`] takes the raw arguments of `dyno test` apart into dyno's own and pytest's;
+//! [`split()`] takes the raw arguments of `dyno test` apart into dyno's own and pytest's;
 //! it reads no environment. [`resolve`] makes [`Settings`] of them, which never change
 //! afterwards. What pytest alone can resolve (its ini file, `addopts`, defaults of
 //! plugins) is asked of the pytest that runs, not read a second time.

@@ -1,4 +1,4 @@
-//! dyno's own options of `dyno test`: one definition for the parser, the help and [`crate::split`].
+//! dyno's own options of `dyno test`: one definition for the parser, the help and [`crate::split()`].
 
 use clap::Args;
 use std::num::NonZeroU32;

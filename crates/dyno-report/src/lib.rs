@@ -8,7 +8,7 @@
 //! where the inputs are the same; `docs/design/report.md` lists where it is not, and why.
 //! `tests/data` holds what real pytest printed.
 //!
-//! [`outcomes`] and [`tally`] are the same events as data.
+//! [`outcomes()`] and [`tally`] are the same events as data.
 
 mod canvas;
 mod closing;

@@ -2,7 +2,7 @@
 //!
 //! A process that calls [`become_subreaper`] inherits every orphan below it, so its
 //! descendants can escape by no double fork and no `setsid`; [`Snapshot`] finds them in
-//! `/proc`, [`strike`] kills them, [`reap`] buries them. [`keeper`] is a whole process
+//! `/proc`, [`strike()`] kills them, [`reap()`] buries them. [`keeper`] is a whole process
 //! made of these: it runs one command and sees to it that nothing outlives its owner.
 //!
 //! Nothing here goes by a process's name, and every signal goes to a process that was

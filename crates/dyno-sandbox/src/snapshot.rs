@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::{fs, io};
 
 /// What `/proc` showed. Reading it takes a few milliseconds for a thousand processes,
-/// in which some come and go: whoever needs to be sure looks again (see [`crate::strike`]).
+/// in which some come and go: whoever needs to be sure looks again (see [`crate::strike()`]).
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
     processes: HashMap<Pid, Process>,

@@ -14,7 +14,7 @@ const MOST_ROUNDS: usize = 1000;
 pub enum Strike {
     /// Nothing: all that was to die is dead and buried.
     Clear,
-    /// So many processes, which are now being killed. The dead need [`crate::reap`]ing,
+    /// So many processes, which are now being killed. The dead need [`crate::reap()`]ing,
     /// and then another strike to see that nothing is left.
     Struck(usize),
 }
