@@ -21,6 +21,7 @@ __all__ = [
     "fixture_definitions",
     "forget_controller_plugins",
     "forget_failures",
+    "option_names",
     "progress_style",
     "redirect_terminal",
     "relative_path",
@@ -56,6 +57,19 @@ def render(config: pytest.Config, report: Any) -> str:
         writer.code_highlight = terminal.code_highlight
     report.toterminal(writer)
     return text.getvalue()
+
+
+def option_names(parser: pytest.Parser) -> list[str]:
+    """Every long option of pytest and its plugins (``Parser._groups``)."""
+    private: Any = parser
+    groups = [*private._groups, private._anonymous]
+    return sorted(
+        name
+        for group in groups
+        for option in group.options
+        for name in option.names()
+        if name.startswith("--")
+    )
 
 
 def progress_style(config: pytest.Config) -> str:

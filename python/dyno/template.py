@@ -12,6 +12,7 @@ reporter is silent meanwhile, because ``dyno`` prints.
 
 from __future__ import annotations
 
+import difflib
 import enum
 import gc
 import io
@@ -52,6 +53,8 @@ def main(descriptor: int, args: list[str]) -> int:
     except SystemExit as exit:
         # `--version` and usage errors of argparse leave this way.
         code = exit.code if isinstance(exit.code, int) else 1
+    if code == pytest.ExitCode.USAGE_ERROR:
+        template.hint_at_options(args)
     if template.is_worker:
         template.leave_worker()
     else:
@@ -59,6 +62,10 @@ def main(descriptor: int, args: list[str]) -> int:
         runner.send("done", code=code & 0xFF)
         runner.close()
     return code
+
+
+# Long options of `dyno test` itself, which pytest never sees.
+_OWN_OPTIONS = ("--numprocesses", "--no-capture", "--python")
 
 
 class _Voice(enum.Enum):
@@ -116,6 +123,7 @@ class Template:
         self._xdist_workers: object = None
         self._locations: dict[str, tuple[str, int | None, str]] = {}
         self._start = Path.cwd()
+        self._parser: pytest.Parser | None = None
         self._config: pytest.Config
 
     @property
@@ -128,7 +136,22 @@ class Template:
         assert self._worker is not None
         self._worker.close()
 
+    def hint_at_options(self, args: list[str]) -> None:
+        """Name the options nearest to those that nobody knows."""
+        if self._parser is None:
+            return
+        known = private.option_names(self._parser)
+        given = [arg.partition("=")[0] for arg in args if arg.startswith("--") and arg != "--"]
+        for option in given:
+            nearest = difflib.get_close_matches(option, [*known, *_OWN_OPTIONS], n=1)
+            if option not in known and nearest:
+                self._say("output", text=f"hint: is `{option}` meant to be `{nearest[0]}`?\n")
+
     # What pytest does before it parks.
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_addoption(self, parser: pytest.Parser) -> None:
+        self._parser = parser
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> None:

@@ -75,6 +75,27 @@ def test_a_caret_stands_under_the_place(tmp_path: Path) -> None:
     assert caret.index("^") == lines[place].index("unit and") + len("unit and"), got.stderr
 
 
+@pytest.mark.parametrize(
+    ("option", "nearest"),
+    [("--max-fail=1", "--maxfail"), ("--numproceses=2", "--numprocesses"), ("--qqqqqq", None)],
+)
+def test_an_option_that_nobody_knows_is_met_with_the_nearest(
+    tmp_path: Path, option: str, nearest: str | None
+) -> None:
+    write_suite(tmp_path, GOOD)
+    got = run_dyno(tmp_path, option)
+    assert got.code == 4
+    assert ("hint:" in got.text) == (nearest is not None)
+    assert f"`{nearest}`" in got.text or nearest is None
+
+
+def test_a_test_that_reads_its_input_finds_an_end(tmp_path: Path) -> None:
+    write_suite(tmp_path, {"test_a.py": "def test_a(): input()\n"})
+    got = run_dyno(tmp_path, "-s")
+    assert got.code == 1
+    assert "EOFError" in got.stdout
+
+
 def test_bad_values_of_dynos_own_options_are_usage_errors(tmp_path: Path) -> None:
     write_suite(tmp_path, GOOD)
     got = run_dyno(tmp_path, "-n", "many")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from families import wait_gone
 from running import DYNO, environment, journal, run_dyno, run_pytest, start_dyno, write_suite
 
 # Enough for a slow machine; what is waited for comes within milliseconds.
@@ -37,14 +38,6 @@ def wait_for(path: Path) -> str:
         assert time.monotonic() < deadline, f"{path} never came"
         os.sched_yield()
     return path.read_text()
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state not in "ZX"
 
 
 @pytest.mark.parametrize("args", [["-x"], ["--maxfail=1"], ["--exitfirst"]])
@@ -111,10 +104,7 @@ def pids_of(started: Path, daemon: Path) -> list[int]:
 
 
 def assert_all_gone(pids: list[int]) -> None:
-    deadline = time.monotonic() + 5
-    while alive := [pid for pid in pids if is_alive(pid)]:
-        assert time.monotonic() < deadline, f"still alive after 5 s: {alive}"
-        os.sched_yield()
+    assert wait_gone(pids, 5) == []
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

@@ -10,6 +10,7 @@ use std::ffi::OsString;
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::process::Stdio;
 use tokio::process::{Child, Command};
 
 const BOOT: &str = include_str!("boot.py");
@@ -43,6 +44,9 @@ pub(crate) fn spawn(launch: &Launch<'_>) -> io::Result<Template> {
     command.arg(their_lifeline.as_raw_fd().to_string());
     if launch.foreground {
         command.arg("--foreground");
+    } else {
+        // A process in the background that reads the terminal is stopped, and waits for ever.
+        command.stdin(Stdio::null());
     }
     command.arg("--").arg(&launch.python).args(["-c", BOOT]);
     command.arg(theirs.as_raw_fd().to_string());
