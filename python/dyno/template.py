@@ -22,6 +22,7 @@ import selectors
 import signal
 import socket
 import sys
+import traceback
 import warnings
 from collections.abc import Generator
 from pathlib import Path
@@ -53,6 +54,13 @@ def main(descriptor: int, args: list[str]) -> int:
     except SystemExit as exit:
         # `--version` and usage errors of argparse leave this way.
         code = exit.code if isinstance(exit.code, int) else 1
+    except Exception as error:  # noqa: BLE001 - Python itself would print it and exit with 1
+        # pytest 8 and 9.0 let a plugin that is not there out as it is, and Python exits with 1.
+        if isinstance(error, ImportError) and "importing plugin" in str(error):
+            sys.stderr.write(f"ERROR: {error}\n")
+        else:
+            traceback.print_exc()
+        code = 1
     if code == pytest.ExitCode.USAGE_ERROR:
         template.hint_at_options(args)
     if template.is_worker:
