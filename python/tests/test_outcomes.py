@@ -150,6 +150,17 @@ SUITES: dict[str, dict[str, str]] = {
         "pytest.ini": "[pytest]\naddopts = -k 'not second'\nmarkers = slow\n",
         "test_a.py": "def test_first(): pass\ndef test_second(): assert False\n",
     },
+    "garbage collection": {
+        "pytest.ini": "[pytest]\nfilterwarnings = error\n",
+        "test_gc.py": (
+            "import gc\n"
+            "class Mark: pass\n"
+            "mark = Mark()\n"
+            "holder = [mark]\n"
+            "def test_referrers(): assert holder in gc.get_referrers(mark)\n"
+            "def test_objects(): assert any(o is holder for o in gc.get_objects())\n"
+        ),
+    },
     "same name twice": {
         "pytest.ini": "[pytest]\naddopts = --import-mode=importlib\n",
         "a/test_same.py": "def test_a(): pass\n",
