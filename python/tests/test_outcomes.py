@@ -151,7 +151,7 @@ SUITES: dict[str, dict[str, str]] = {
         "test_a.py": "def test_first(): pass\ndef test_second(): assert False\n",
     },
     "garbage collection": {
-        "pytest.ini": "[pytest]\nfilterwarnings = error\n",
+        "pytest.ini": "[pytest]\nfilterwarnings = error\naddopts = -p no:asyncio\n",
         "test_gc.py": (
             "import gc\n"
             "class Mark: pass\n"
@@ -175,6 +175,7 @@ def test_every_outcome_is_pytests(tmp_path: Path, suite: str, workers: str) -> N
     folder = tmp_path / "suite"
     write_suite(folder, SUITES[suite])
     expected = run_pytest(folder)
+    assert expected.outcomes, expected.text
     got = run_dyno(folder, "-n", workers)
     # Under pytest-xdist's rules a session fixture is torn down, and may fail, once a worker.
     assert got.outcomes == expected.outcomes

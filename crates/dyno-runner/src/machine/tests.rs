@@ -129,6 +129,12 @@ impl Bench {
         }
     }
 
+    /// A worker asks, runs the test that it is given, and asks again before it is over.
+    fn runs(&mut self, worker: WorkerId, name: &str) {
+        self.says(worker, [FromWorker::Next, started(name)]);
+        self.says(worker, [FromWorker::Next, finished(name)]);
+    }
+
     fn dies(&mut self, worker: WorkerId, status: i32) {
         self.put(worker_closed(worker));
         self.put(Input::Template(FromTemplate::WorkerExited {
@@ -242,15 +248,7 @@ fn a_crash_is_the_running_tests_and_the_rest_of_its_unit_goes_on_elsewhere() {
     run.dies(GW0, 11);
     assert_eq!(run.failures(), [("t.py::b".to_owned(), Phase::Call)]);
     assert_eq!(run.forks(), [GW0, GW1]);
-    run.says(
-        GW1,
-        [
-            FromWorker::Next,
-            started("c"),
-            FromWorker::Next,
-            finished("c"),
-        ],
-    );
+    run.runs(GW1, "c");
     assert_eq!(run.given(GW1), ["t.py::c"]);
     run.dies(GW1, 0);
     assert_eq!(run.finish(0), Some(ExitCode::TestsFailed));
@@ -294,15 +292,7 @@ fn an_exit_is_accounted_for_only_after_the_last_word() {
 #[test]
 fn a_socket_that_a_grandchild_holds_open_does_not_hold_the_run() {
     let mut run = Bench::new(&["-n2"], vec![item("a", &[])], 0);
-    run.says(
-        GW0,
-        [
-            FromWorker::Next,
-            started("a"),
-            FromWorker::Next,
-            finished("a"),
-        ],
-    );
+    run.runs(GW0, "a");
     let exited = FromTemplate::WorkerExited {
         worker: GW0,
         status: 0,
@@ -315,15 +305,7 @@ fn a_socket_that_a_grandchild_holds_open_does_not_hold_the_run() {
 #[test]
 fn a_worker_that_does_not_exit_is_killed() {
     let mut run = Bench::new(&["-n2"], vec![item("a", &[])], 0);
-    run.says(
-        GW0,
-        [
-            FromWorker::Next,
-            started("a"),
-            FromWorker::Next,
-            finished("a"),
-        ],
-    );
+    run.runs(GW0, "a");
     run.put(worker_closed(GW0));
     run.put(Input::GraceOver(GW0));
     assert!(run.effects.iter().any(|e| matches!(e, Effect::Kill(GW0))));
@@ -471,15 +453,7 @@ fn workers_that_cannot_live_end_the_run_and_do_not_fork_for_ever() {
 #[test]
 fn a_death_while_the_session_is_torn_down_is_not_a_success() {
     let mut run = Bench::new(&["-n2"], vec![item("a", &[])], 0);
-    run.says(
-        GW0,
-        [
-            FromWorker::Next,
-            started("a"),
-            FromWorker::Next,
-            finished("a"),
-        ],
-    );
+    run.runs(GW0, "a");
     run.dies(GW0, 11);
     assert!(run.failed_run().unwrap().contains("SIGSEGV"));
     assert_eq!(run.finish(0), Some(ExitCode::InternalError));
