@@ -114,7 +114,7 @@ mod tests {
     fn paths_of_a_machine_are_found() {
         for there in [
             "see /root/x",
-            "\"/work/main/a\"",
+            "\"/work/repository/a\"",
             "cd=/home/jane/src",
             "/Users/jane/",
         ] {
