@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
-import os
-import shutil
 import subprocess
 import sys
-import sysconfig
-from pathlib import Path
 
 import pytest
+from dyno.client import dyno_command
 
 from tests.utils.model import TinyModel
 
@@ -37,12 +34,3 @@ def dynamo_python() -> str:
     if importlib.util.find_spec("dynamo.frontend") is None:
         pytest.fail("Dynamo is not installed here: uv pip install ai-dynamo==1.4.2", pytrace=False)
     return sys.executable
-
-
-def dyno_command() -> str:
-    """The `dyno` command: DYNO_BINARY, else this environment's, else PATH's."""
-    own = Path(sysconfig.get_path("scripts")) / "dyno"
-    found = os.environ.get("DYNO_BINARY") or shutil.which(own) or shutil.which("dyno")
-    if found is None:
-        pytest.fail("no dyno command: install the dyno wheel, or set DYNO_BINARY", pytrace=False)
-    return found

@@ -21,7 +21,7 @@ from typing import Any
 
 from dyno._wire import PROTOCOL, Connection, Disconnected
 
-__all__ = ["Agent", "AgentLost", "AgentSource", "CallFailed", "milliseconds"]
+__all__ = ["Agent", "AgentLost", "AgentSource", "CallFailed", "dyno_command", "milliseconds"]
 
 # The agent answers a call within what the call may take and this much more; an agent
 # that does not is stuck, and a test must not be stuck with it. Its own bound on a kill
@@ -70,7 +70,7 @@ class AgentSource:
             # What it ran is dead; the next test need not suffer for it.
             self.close()
         if self._agent is None or not self._agent.is_ours():
-            self._agent = Agent(_binary())
+            self._agent = Agent(dyno_command())
         return self._agent
 
     def close(self) -> None:
@@ -270,7 +270,7 @@ def _forget_all() -> None:
 os.register_at_fork(after_in_child=_forget_all)
 
 
-def _binary() -> str:
+def dyno_command() -> str:
     """The ``dyno`` command: ``DYNO_BINARY``, else the environment's own, else PATH's."""
     named = os.environ.get("DYNO_BINARY")
     if named:

@@ -227,8 +227,9 @@ class Template:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_internalerror(self) -> None:
-        # pytest's reporter is about to print it, and must be heard.
-        self._terminal.turn(_Voice.OUTPUT)
+        # pytest's reporter is about to print it, and must be heard. A worker tells its own.
+        if self._worker is None:
+            self._terminal.turn(_Voice.OUTPUT)
 
     def _collected(self, session: pytest.Session) -> dict[str, Any]:
         config, option = session.config, session.config.option

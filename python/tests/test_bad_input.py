@@ -75,6 +75,16 @@ def test_a_caret_stands_under_the_place(tmp_path: Path) -> None:
     assert caret.index("^") == lines[place].index("unit and") + len("unit and"), got.stderr
 
 
+def test_an_internal_error_in_a_worker_is_told_once(tmp_path: Path) -> None:
+    conftest = "def pytest_runtest_protocol(): raise OSError('in protocol')\n"
+    write_suite(tmp_path, {**GOOD, "conftest.py": conftest})
+    expected = run_pytest(tmp_path)
+    got = run_dyno(tmp_path, "-n", "1")
+    assert got.code == expected.code == 3, got.text
+    assert got.text.count("OSError: in protocol") == 1, got.text
+    assert "Disconnected" not in got.text and "Bad file descriptor" not in got.text
+
+
 @pytest.mark.parametrize(
     ("option", "nearest"),
     [("--max-fail=1", "--maxfail"), ("--numproceses=2", "--numprocesses"), ("--qqqqqq", None)],

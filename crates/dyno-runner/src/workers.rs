@@ -11,7 +11,6 @@ pub(crate) struct Workers(BTreeMap<WorkerId, Worker>);
 /// One worker, from the order to fork it until it is accounted for.
 #[derive(Debug, Default)]
 pub(crate) struct Worker {
-    pub(crate) pid: Option<u32>,
     /// Tests of its unit that it has not started.
     pub(crate) rest: VecDeque<TestId>,
     /// The test that it runs.

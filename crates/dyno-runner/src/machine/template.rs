@@ -56,8 +56,7 @@ impl Machine {
             }
             FromTemplate::Collected(collected) => self.collected(*collected, effects),
             FromTemplate::Forked { worker, pid } => {
-                if let Some(state) = self.workers.get_mut(worker) {
-                    state.pid = Some(pid);
+                if self.workers.get_mut(worker).is_some() {
                     effects.push(Effect::Record(Event::WorkerStarted { worker, pid }));
                     // It may have been forked after the order to stop went out.
                     if self.stop.is_some() {
