@@ -32,15 +32,16 @@ pub struct Location {
     pub domain: String,
 }
 
-/// A marker on a test. Arguments are kept as `repr` gives them, long ones shortened.
+/// A marker on a test. Arguments are kept as `repr` gives them, long ones shortened;
+/// `None` is an argument that is not known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Marker {
     /// The name, as in `@pytest.mark.NAME`.
     pub name: String,
     /// Positional arguments.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub args: Vec<String>,
+    pub args: Vec<Option<String>>,
     /// Keyword arguments, in the order in which they were written.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub kwargs: Vec<(String, String)>,
+    pub kwargs: Vec<(String, Option<String>)>,
 }

@@ -1,21 +1,41 @@
-//! The vocabulary of a run: ids, markers, items, outcomes and events.
+//! The vocabulary of a run: ids, markers, items, collections, outcomes and events.
 //!
 //! Everything that two stages of a run say to each other is a type of this
 //! crate, and nothing here does I/O. The serialized form of these types is what
 //! the journal keeps, so a field may be added with a default and none may change
 //! its meaning.
 
+mod collection;
+mod environment;
 mod event;
 mod exit;
+mod files;
+mod fnmatch;
 mod id;
 mod item;
 mod micros;
+mod os_path;
 mod outcome;
+mod pytest_config;
+mod real_collection;
 mod report;
 
+pub use collection::{Doubt, FileTests, FoundTest, Param, Scope, Test, Unknown, UsedFixture};
+pub use environment::{
+    CommandOption, Environment, FixtureParam, HookImplementation, IniOption, Interpreter, Plugin,
+    PluginFixture, Takes,
+};
 pub use event::{Display, Event, ProcessExit, Progress, Stamped, Stop, WorkerFailure};
 pub use exit::ExitCode;
+pub use files::{FileKind, Files, FilesInMemory, FolderEntry};
+pub use fnmatch::Fnmatch;
 pub use id::{InvalidId, RunId, TestId, UnitId, WorkerId};
 pub use item::{Item, Location, Marker};
+pub use os_path::absolute_path;
 pub use outcome::{Category, Outcome, Tally};
+pub use pytest_config::{ArgsSource, CacheOptions, ImportMode, PytestConfig, PytestVersion};
+pub use real_collection::{
+    CollectedFile, CollectionRecord, Dependencies, Found, Look, RealCollection, SkippedCollection,
+    Variable,
+};
 pub use report::{CollectFailure, Phase, PhaseReport, Section, Skip, Status, Warning};
