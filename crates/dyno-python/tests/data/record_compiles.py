@@ -1,0 +1,141 @@
+"""Records which texts CPython compiles, for `compiles.rs`.
+
+Run it with Python 3.11 in this folder: `python3.11 record_compiles.py`. It rewrites
+`compiles.json`.
+"""
+
+import json
+import pathlib
+import warnings
+
+TEXTS = [
+    "return 1\n",
+    "def f():\n    return 1\n",
+    "class C:\n    return 1\n",
+    "def f():\n    class C:\n        return 1\n",
+    "if x:\n    return\n",
+    "yield 1\n",
+    "lambda: (yield)\n",
+    "def f():\n    yield 1\n",
+    "class C:\n    yield 1\n",
+    "class C:\n    x = lambda: (yield)\n",
+    "def f():\n    [(yield 1) for x in y]\n",
+    "def f():\n    [x for x in (yield 1)]\n",
+    "await x\n",
+    "def f():\n    await x\n",
+    "async def f():\n    await x\n",
+    "async def f():\n    lambda: await x\n",
+    "async def f():\n    [await x for x in y]\n",
+    "async def f():\n    (await x for x in y)\n",
+    "def f():\n    (await x for x in y)\n",
+    "async def f():\n    [x async for x in y]\n",
+    "def f():\n    [x async for x in y]\n",
+    "async def f():\n    async with x:\n        pass\n",
+    "def f():\n    async with x:\n        pass\n",
+    "async def f():\n    def g():\n        await x\n",
+    "async def f():\n    yield from x\n",
+    "async def f():\n    yield 1\n    return 2\n",
+    "async def f():\n    yield 1\n    return\n",
+    "break\n",
+    "continue\n",
+    "for x in y:\n    break\n",
+    "for x in y:\n    pass\nelse:\n    break\n",
+    "while x:\n    for y in z:\n        pass\n    else:\n        break\n",
+    "while x:\n    if y:\n        continue\n",
+    "while x:\n    def f():\n        break\n",
+    "while x:\n    class C:\n        break\n",
+    "while x:\n    try:\n        pass\n    finally:\n        continue\n",
+    "with x:\n    break\n",
+    "nonlocal x\n",
+    "def f():\n    nonlocal x\n",
+    "x = 1\ndef f():\n    nonlocal x\n",
+    "def f():\n    x = 1\n    def g():\n        nonlocal x\n        x = 2\n",
+    "def f(x):\n    def g():\n        nonlocal x\n",
+    "def f(x):\n    nonlocal x\n",
+    "def f():\n    x = 1\n    class C:\n        nonlocal x\n",
+    "class C:\n    x = 1\n    def f(self):\n        nonlocal x\n",
+    "def f(x):\n    def g():\n        nonlocal x\n        def h():\n            nonlocal x\n",
+    "global x\n",
+    "def f():\n    global x\n    x = 1\n",
+    "def f():\n    x = 1\n    global x\n",
+    "def f():\n    print(x)\n    global x\n",
+    "def f(x):\n    global x\n",
+    "def f():\n    global x\n    x: int = 1\n",
+    "def f():\n    global x\n    nonlocal x\n",
+    "def f():\n    if y:\n        global x\n    x = 1\n",
+    "def f(a, a):\n    pass\n",
+    "def f(a, *, a):\n    pass\n",
+    "def f(a, *a):\n    pass\n",
+    "lambda a, a: 1\n",
+    "f(a=1, a=2)\n",
+    "f(**a, **a)\n",
+    "class C(a=1, a=2):\n    pass\n",
+    "from __future__ import annotations\n",
+    "'text'\nfrom __future__ import annotations\nimport os\n",
+    "import os\nfrom __future__ import annotations\n",
+    "from __future__ import division, braces\n",
+    "from __future__ import nothing\n",
+    "x = 1\nfrom __future__ import annotations\n",
+    "def f():\n    from os import *\n",
+    "class C:\n    from os import *\n",
+    "from os import *\n",
+    "if x:\n    from os import *\n",
+    "__debug__ = 1\n",
+    "def f(__debug__):\n    pass\n",
+    "x.__debug__ = 1\n",
+    "print(__debug__)\n",
+    "*x\n",
+    "*x = y\n",
+    "*x, = y\n",
+    "*x, *y = z\n",
+    "x = *y\n",
+    "x = *y, 1\n",
+    "for *x in y:\n    pass\n",
+    "for x in *y, 1:\n    pass\n",
+    "[x for x in *y]\n",
+    "[(x := 1) for x in y]\n",
+    "[(z := 1) for x in y]\n",
+    "[x for x in (z := y)]\n",
+    "class C:\n    [(z := 1) for x in y]\n",
+    "match x:\n    case a:\n        pass\n    case b:\n        pass\n",
+    "match x:\n    case 1:\n        pass\n    case _:\n        pass\n",
+    "match x:\n    case a, a:\n        pass\n",
+    "match x:\n    case a | b:\n        pass\n",
+    "match x:\n    case {'a': 1, 'a': 2}:\n        pass\n",
+    "match x:\n    case C(a=1, a=2):\n        pass\n",
+    "match x:\n    case [*a, *b]:\n        pass\n",
+    "try:\n    pass\nexcept:\n    pass\nexcept E:\n    pass\n",
+    "try:\n    pass\nexcept* E:\n    pass\n",
+    "def f(x=1, y):\n    pass\n",
+    "def f(x: (yield)):\n    pass\n",
+    "from __future__ import annotations\ndef f(x: (yield)):\n    pass\n",
+    "from __future__ import annotations\ndef f(x: int) -> int:\n    pass\n",
+    "def f() -> (await x):\n    pass\n",
+    "x: (yield) = 1\n",
+    "del f()\n",
+    "del x, (y, z)\n",
+    "f() = 1\n",
+    "x + 1 = 2\n",
+    "(x, y) += 1\n",
+    "None = 1\n",
+    "'a' 'b' = 1\n",
+    "def f():\n    return\n    yield\n",
+    "import pytest\n\n\n@pytest.fixture\ndef a():\n    yield 1\n",
+    "import pytest\n\n\n@pytest.mark.parametrize('a', [x for x in range(3)])\nasync def test_a(a):\n    await a\n",
+    "class T:\n    @property\n    def x(self):\n        return [y for y in (lambda: 1)()]\n",
+]
+
+
+def compiles(text: str) -> bool:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            compile(text, "m.py", "exec", dont_inherit=True)
+        except SyntaxError:
+            return False
+    return True
+
+
+recorded = [{"text": text, "compiles": compiles(text)} for text in TEXTS]
+here = pathlib.Path(__file__).parent
+here.joinpath("compiles.json").write_text(json.dumps(recorded, indent=1) + "\n")
