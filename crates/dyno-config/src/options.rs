@@ -18,6 +18,10 @@ pub struct TestOptions {
     #[arg(long)]
     pub no_capture: bool,
 
+    /// Import every test file, also those that the text shows to hold no selected test.
+    #[arg(long)]
+    pub import_all: bool,
+
     /// The Python to test with [default: the one of dyno's own environment, else the
     /// active one].
     #[arg(long, value_name = "PATH")]

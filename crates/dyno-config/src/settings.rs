@@ -16,6 +16,9 @@ pub struct Settings {
     pub pytest_args: Vec<OsString>,
     /// `--rootdir`.
     pub rootdir: Option<PathBuf>,
+    /// Files that cannot hold a selected test are not imported: the command line selects
+    /// by `-m` or `-k`, and `--import-all` was not given.
+    pub prune: bool,
     /// The tests have the terminal: one worker in the foreground.
     pub debugger: bool,
 }
@@ -54,6 +57,8 @@ pub fn resolve(options: TestOptions, split: Split) -> Result<Settings, SettingsE
             return Err(SettingsError::Expression(error.render(option)));
         }
     }
+    let selects = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
+    let selected = selects(&split.marker_expression) || selects(&split.keyword_expression);
     let mut pytest_args = split.pytest;
     if options.no_capture {
         pytest_args.insert(0, "-s".into());
@@ -63,6 +68,7 @@ pub fn resolve(options: TestOptions, split: Split) -> Result<Settings, SettingsE
         python: options.python,
         pytest_args,
         rootdir: split.rootdir.map(PathBuf::from),
+        prune: selected && !options.import_all,
         debugger: split.debugger,
     })
 }

@@ -37,9 +37,14 @@ const VALUED_SHORT: &[u8] = b"kmpcorW";
 /// with a dash.
 const VALUED_LONG: &[&str] = &["rootdir", "config-file", "override-ini", "tb", "maxfail"];
 
-/// Takes `args`, without the program's and the command's name, apart.
+/// Takes the arguments of `dyno test`, without the program's and the command's name, apart.
 pub fn split(args: impl IntoIterator<Item = OsString>) -> Split {
-    let own = TestOptions::augment_args(Command::new("test"));
+    split_for::<TestOptions>(args)
+}
+
+/// The same for another command that takes pytest's arguments beside options of its own.
+pub fn split_for<Own: Args>(args: impl IntoIterator<Item = OsString>) -> Split {
+    let own = Own::augment_args(Command::new("own"));
     let mut rest: VecDeque<OsString> = args.into_iter().collect();
     let mut split = Split::default();
     while let Some(arg) = rest.pop_front() {
@@ -73,7 +78,7 @@ impl Split {
             self.help = true;
         } else if let Some(option) = own.get_arguments().find(|a| a.get_long() == Some(name)) {
             self.own.push(arg);
-            if takes_value(option) && value.is_none() {
+            if takes_value(option) && value.is_none() && !option.is_require_equals_set() {
                 self.own.extend(rest.pop_front());
             }
         } else {
