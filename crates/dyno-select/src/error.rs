@@ -77,6 +77,11 @@ impl ExpressionError {
         &self.0.problem
     }
 
+    /// The expression.
+    pub fn text(&self) -> &str {
+        &self.0.text
+    }
+
     /// The bytes of the expression that are wrong; empty at its end.
     pub fn span(&self) -> Range<usize> {
         self.0.span.clone()

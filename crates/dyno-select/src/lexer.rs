@@ -4,6 +4,7 @@
 //! depends on it.
 
 use crate::error::{ExpressionError, Problem};
+use dyno_model::PytestVersion;
 use regex::Regex;
 use std::fmt;
 use std::ops::Range;
@@ -70,11 +71,45 @@ pub(crate) struct Token<'a> {
 pub(crate) struct Lexer<'a> {
     text: &'a str,
     at: usize,
+    dialect: Dialect,
+}
+
+/// What the language was in a version of pytest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Dialect {
+    /// Keyword arguments, and with them `=`, `,` and texts; since pytest 8.3.
+    pub(crate) calls: bool,
+    /// A text looks for backslashes in the whole expression, as in 8.3 to 9.0; since 9.1
+    /// within itself.
+    pub(crate) escapes_anywhere: bool,
+}
+
+impl Dialect {
+    pub(crate) const NEWEST: Self = Self {
+        calls: true,
+        escapes_anywhere: false,
+    };
+
+    pub(crate) fn of(version: PytestVersion) -> Self {
+        Self {
+            calls: (version.major, version.minor) >= (8, 3),
+            escapes_anywhere: (version.major, version.minor) < (9, 1),
+        }
+    }
 }
 
 impl<'a> Lexer<'a> {
-    pub(crate) fn new(text: &'a str) -> Self {
-        Self { text, at: 0 }
+    pub(crate) fn new(text: &'a str, dialect: Dialect) -> Self {
+        Self {
+            text,
+            at: 0,
+            dialect,
+        }
+    }
+
+    /// Whether a name may be called.
+    pub(crate) fn has_calls(&self) -> bool {
+        self.dialect.calls
     }
 
     /// The next token; at the end, `End` again and again.
@@ -87,9 +122,9 @@ impl<'a> Lexer<'a> {
         match first {
             '(' => Ok(self.take(TokenKind::LeftParenthesis, 1)),
             ')' => Ok(self.take(TokenKind::RightParenthesis, 1)),
-            '=' => Ok(self.take(TokenKind::Equal, 1)),
-            ',' => Ok(self.take(TokenKind::Comma, 1)),
-            '\'' | '"' => self.string(rest, first),
+            '=' if self.dialect.calls => Ok(self.take(TokenKind::Equal, 1)),
+            ',' if self.dialect.calls => Ok(self.take(TokenKind::Comma, 1)),
+            '\'' | '"' if self.dialect.calls => self.string(rest, first),
             _ => match IDENT.find(rest) {
                 Some(found) => Ok(self.take(word(found.as_str()), found.len())),
                 None => Err(self.error(
@@ -104,8 +139,12 @@ impl<'a> Lexer<'a> {
         let Some(length) = rest[1..].find(quote).map(|at| at + 2) else {
             return Err(self.error(Problem::MissingQuote(quote), self.at..self.at + 1));
         };
-        if let Some(at) = rest[..length].find('\\') {
-            let at = self.at + at;
+        let escape = if self.dialect.escapes_anywhere {
+            self.text.find('\\')
+        } else {
+            rest[..length].find('\\').map(|at| self.at + at)
+        };
+        if let Some(at) = escape {
             return Err(self.error(Problem::Escape, at..at + 1));
         }
         Ok(self.take(TokenKind::String, length))

@@ -1,8 +1,9 @@
 //! Tokens to a tree, by recursive descent along the grammar in the crate's page.
 
 use crate::error::{ExpressionError, Problem};
-use crate::lexer::{Lexer, Token, TokenKind};
+use crate::lexer::{Dialect, Lexer, Token, TokenKind};
 use crate::tree::{Call, Expr, Ident, Integer, Keyword, Literal, Value};
+use dyno_model::PytestVersion;
 use regex::Regex;
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -24,9 +25,18 @@ const PYTHON_KEYWORDS: [&str; 35] = [
     "with", "yield",
 ];
 
-/// Parses an expression as it was given to `-m` or `-k`.
+/// Parses an expression as it was given to `-m` or `-k`, as the newest pytest does.
 pub fn parse(text: &str) -> Result<Expr, ExpressionError> {
-    let mut lexer = Lexer::new(text);
+    parse_dialect(text, Dialect::NEWEST)
+}
+
+/// Parses an expression as a version of pytest does: keyword arguments came with 8.3.
+pub fn parse_for(text: &str, version: PytestVersion) -> Result<Expr, ExpressionError> {
+    parse_dialect(text, Dialect::of(version))
+}
+
+fn parse_dialect(text: &str, dialect: Dialect) -> Result<Expr, ExpressionError> {
+    let mut lexer = Lexer::new(text, dialect);
     let current = lexer.next()?;
     let mut parser = Parser {
         lexer,
@@ -117,7 +127,7 @@ impl<'a> Parser<'a> {
             ]));
         };
         let name = Ident(name.text.to_owned());
-        if self.accept(TokenKind::LeftParenthesis)?.is_none() {
+        if !self.lexer.has_calls() || self.accept(TokenKind::LeftParenthesis)?.is_none() {
             return Ok(Expr::Name(name));
         }
         let arguments = self.arguments()?;
