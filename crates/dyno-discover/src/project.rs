@@ -1,0 +1,363 @@
+//! A project: its files, its conftests, its hooks, and what its text tells of each file.
+
+use crate::elsewhere::changed_elsewhere;
+use crate::fixture::{Layer, PluginFixture, PluginParams};
+use crate::further_plugins::Further;
+use crate::hooks::{Hooks, conftest_hooks, plugin_hooks};
+use crate::ignores::collect_ignore;
+use crate::layout::{FileRole, Layout, LayoutFile, layout};
+use crate::module::{Skips, Suite, collect, plugin_module_fixtures};
+use crate::objects::WorldObjects;
+use crate::rules::Rules;
+use dyno_model::{
+    Doubt, Environment, FileTests, Files, ImportMode, PytestConfig, PytestVersion, Unknown,
+};
+use dyno_python::{Closure, Interpreter, Module, Reason, SearchPath, World};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Versions of pytest whose rules are these. Of a later one nothing is concluded.
+pub const CHECKED: std::ops::RangeInclusive<PytestVersion> =
+    PytestVersion::new(8, 0)..=PytestVersion::new(9, 2);
+
+/// The interpreter of an environment.
+fn interpreter(environment: &Environment) -> Interpreter {
+    let python = &environment.python;
+    Interpreter {
+        version: (python.version[0], python.version[1]),
+        platform: python.platform.as_str().into(),
+        os_name: python.os_name.as_str().into(),
+    }
+}
+
+/// The folders that modules are imported from, before any test file adds its own.
+fn search_path(config: &PytestConfig, environment: &Environment) -> SearchPath {
+    let mut search = SearchPath::default();
+    search.project.extend(config.pythonpath.iter().cloned());
+    for folder in &environment.sys_path {
+        let folder = PathBuf::from(folder);
+        let site = environment
+            .python
+            .site
+            .iter()
+            .chain(&environment.python.stdlib);
+        let is_site = site.map(Path::new).any(|site| folder.starts_with(site));
+        if is_site || !folder.starts_with(&config.rootdir) {
+            search.installed.push(folder);
+        } else {
+            search.project.push(folder);
+        }
+    }
+    search
+}
+
+/// What the text of one file tells.
+#[derive(Debug, Clone)]
+pub struct Told {
+    /// Its tests.
+    pub tests: FileTests,
+    /// The files that this was read from, the file and its conftests included, and those
+    /// that would have been read had they been there.
+    pub closure: Closure,
+}
+
+/// A project whose files can be asked for one by one, from any thread.
+pub struct Project<'a> {
+    suite: Suite<'a>,
+    layout: Layout,
+    /// The fixtures of plugins, and of the modules that conftests load as plugins.
+    everywhere: Vec<Layer>,
+    /// What those modules were read from.
+    further: Closure,
+    conftests: HashMap<PathBuf, Conftest>,
+    unknown: Vec<Unknown>,
+}
+
+struct Conftest {
+    layer: Layer,
+    closure: Closure,
+    /// Why pytest cannot load it.
+    fails: Option<Unknown>,
+}
+
+impl<'a> Project<'a> {
+    /// Lays the project out and reads its conftests.
+    pub fn open(files: &'a dyn Files, config: &'a PytestConfig, environment: &Environment) -> Self {
+        let mut search = search_path(config, environment);
+        // Where modules are found depends on where the test files are, and that on what
+        // conftests say.
+        let before = World::new(files, search.clone(), interpreter(environment));
+        let ignored = |conftest: &Path| collect_ignore(&before, config, conftest);
+        let layout = layout(config, files, &ignored);
+        search.project.extend(roots(files, config, &layout));
+        let world = World::new(files, search, interpreter(environment));
+        let python = &environment.python;
+        let mut rules = Rules::new(config, (python.version[0], python.version[1]));
+        let mut hooks = Hooks::default();
+        plugin_hooks(&world, environment, config, &mut hooks);
+        let mut unknown = layout.unknown.clone();
+        unknown.extend(
+            config
+                .unknown
+                .iter()
+                .map(|why| Unknown::new(Doubt::Existence, why)),
+        );
+        if !CHECKED.contains(&config.version) {
+            let PytestVersion { major, minor } = config.version;
+            let why = format!("the rules of pytest {major}.{minor} are not known");
+            unknown.push(Unknown::new(Doubt::Existence, why));
+        }
+        let mut suite = Suite {
+            world,
+            config,
+            rules: rules.clone(),
+            hooks: Hooks::default(),
+            skips: Skips::default(),
+        };
+        let mut loaded = Vec::new();
+        for path in &layout.conftests {
+            match suite.world.load(path) {
+                Ok(module) => loaded.push((path.clone(), module)),
+                Err(problem) => unknown.push(
+                    Unknown::new(
+                        Doubt::Existence,
+                        format!("a conftest cannot be read: {}", problem.message),
+                    )
+                    .at(
+                        &crate::module::relative(&config.rootdir, path),
+                        problem.line,
+                    ),
+                ),
+            }
+        }
+        let mut conftests = HashMap::new();
+        let mut further = Further::new(environment);
+        for (path, module) in loaded {
+            let folder = path.parent().filter(|folder| *folder != config.rootdir);
+            conftest_hooks(&suite.world, &module, folder, &mut hooks);
+            further.add(&suite, &module, &mut hooks, &mut unknown);
+            let layer = plugin_module_fixtures(&suite, &module);
+            let closure = suite.world.closure(&module);
+            let fails = crate::module::import_error(&suite, &module);
+            let fails = fails.or_else(|| layer.fails.clone());
+            let conftest = Conftest {
+                fails: fails.map(|why| crate::module::unknown(config, Doubt::Existence, &why)),
+                layer,
+                closure,
+            };
+            conftests.insert(path, conftest);
+        }
+        rules.id_hook = hooks.param_ids().map(|effect| Reason {
+            text: effect.reason.as_str().into(),
+            file: "".into(),
+            line: 0,
+        });
+        for effect in &mut hooks.effects {
+            let root = format!("{}/", config.rootdir.display());
+            if let Some(below) = effect.at.strip_prefix(&root) {
+                effect.at = below.to_owned();
+            }
+        }
+        let Further {
+            layers: mut everywhere,
+            closure: further,
+            ..
+        } = further;
+        everywhere.insert(0, Layer::plugins(&plugin_fixtures(environment), &rules));
+        suite.rules = rules;
+        suite.hooks = hooks;
+        Self {
+            suite,
+            layout,
+            everywhere,
+            further,
+            conftests,
+            unknown,
+        }
+    }
+
+    /// The files, conftests and problems.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// What is unknown of the project as a whole: nothing may be concluded from the text.
+    pub fn unknown(&self) -> &[Unknown] {
+        &self.unknown
+    }
+
+    /// What hooks do.
+    pub fn hooks(&self) -> &Hooks {
+        &self.suite.hooks
+    }
+
+    /// The files that the hooks and fixtures of conftests and of the modules that they load
+    /// as plugins were read from: a hook of any of them may see every test.
+    pub fn read_for_all(&self) -> BTreeSet<&Path> {
+        let conftests = self.conftests.values().map(|conftest| &conftest.closure);
+        let present = conftests.chain([&self.further]);
+        present
+            .flat_map(|closure| closure.present.iter().map(PathBuf::as_path))
+            .collect()
+    }
+
+    /// The files and folders that a module names in texts.
+    pub fn named_paths(&self, module: &Path) -> BTreeSet<PathBuf> {
+        let module = self.suite.world.load(module);
+        module.map_or_else(
+            |_| BTreeSet::new(),
+            |module| self.suite.world.literal_paths(&module),
+        )
+    }
+
+    /// Why a module may read files that it does not name.
+    pub fn reads_unnamed(&self, module: &Path) -> Option<String> {
+        let read = self.suite.world.load(module);
+        let shown = crate::module::relative(&self.suite.config.rootdir, module);
+        match read {
+            Ok(module) => {
+                let word = crate::changed::reading_word(&module.source)?;
+                Some(format!(
+                    "`{shown}` has `{word}` in it and may read any file"
+                ))
+            }
+            Err(_) => Some(format!("`{shown}` cannot be read")),
+        }
+    }
+
+    /// What the text of a file tells: of one of [`Layout::files`].
+    pub fn tell(&self, file: &LayoutFile) -> Told {
+        let world = &self.suite.world;
+        let mut closure = self.further.clone();
+        let mut fails = Vec::new();
+        let mut layers: Vec<&Layer> = self.everywhere.iter().collect();
+        for path in &*file.conftests {
+            if let Some(conftest) = self.conftests.get(path) {
+                layers.push(&conftest.layer);
+                fails.extend(conftest.fails.clone());
+                closure
+                    .present
+                    .extend(conftest.closure.present.iter().cloned());
+                closure
+                    .absent
+                    .extend(conftest.closure.absent.iter().cloned());
+                closure
+                    .unknown
+                    .extend(conftest.closure.unknown.iter().cloned());
+            }
+        }
+        closure.present.insert(file.path.clone());
+        let mut tests = match world.read(&file.path) {
+            Ok(module) => {
+                let own = world.closure(&module);
+                closure.present.extend(own.present);
+                closure.absent.extend(own.absent);
+                closure.unknown.extend(own.unknown);
+                let mut tests = self.of_module(file, &module, &layers);
+                tests
+                    .unknown
+                    .extend(changed_elsewhere(&self.suite, &module, &closure));
+                tests
+            }
+            Err(problem) => FileTests {
+                file: file.id.clone(),
+                tests: Vec::new(),
+                unknown: vec![
+                    Unknown::new(Doubt::Existence, problem.message).at(&file.id, problem.line),
+                ],
+            },
+        };
+        tests.unknown.extend(fails);
+        tests.unknown.extend(self.unknown.iter().cloned());
+        Told { tests, closure }
+    }
+
+    fn of_module(&self, file: &LayoutFile, module: &Arc<Module>, layers: &[&Layer]) -> FileTests {
+        let doctests = |tests: &mut FileTests| {
+            let why = "docstrings may be tests (--doctest-modules, --doctest-glob)";
+            tests
+                .unknown
+                .push(Unknown::new(Doubt::Existence, why).at(&file.id, 1));
+        };
+        let objects = WorldObjects {
+            world: &self.suite.world,
+        };
+        match file.role {
+            FileRole::Module => collect(&self.suite, file, module, layers, &objects),
+            FileRole::ModuleAndDoctests => {
+                let mut tests = collect(&self.suite, file, module, layers, &objects);
+                doctests(&mut tests);
+                tests
+            }
+            FileRole::DoctestModule | FileRole::DoctestText => {
+                let mut tests = FileTests {
+                    file: file.id.clone(),
+                    tests: Vec::new(),
+                    unknown: file.unknown.clone(),
+                };
+                doctests(&mut tests);
+                tests
+            }
+        }
+    }
+}
+
+/// Under `prepend` and `append` the folder above a file's topmost package goes onto
+/// `sys.path` when the file is imported.
+fn roots(files: &dyn Files, config: &PytestConfig, layout: &Layout) -> Vec<PathBuf> {
+    if config.import_mode == ImportMode::Importlib {
+        return Vec::new();
+    }
+    let mut seen = HashSet::new();
+    let mut roots = Vec::new();
+    let of_files = layout.files.iter().map(|file| file.module.root.as_path());
+    let of_conftests = layout.conftests.iter().filter_map(|path| {
+        let is_package = |folder: &&Path| files.kind(&folder.join("__init__.py")).is_some();
+        path.ancestors().skip(1).find(|folder| !is_package(folder))
+    });
+    for root in of_conftests.chain(of_files) {
+        if seen.insert(root) {
+            roots.push(root.to_path_buf());
+        }
+    }
+    roots
+}
+
+/// The fixtures of pytest and its plugins.
+fn plugin_fixtures(environment: &Environment) -> Vec<PluginFixture> {
+    let params = |fixture: &dyno_model::PluginFixture| match &fixture.params {
+        _ if fixture.scope.is_none() => {
+            PluginParams::Unknown("a function decides its scope".into())
+        }
+        None => PluginParams::None,
+        Some(params) if params.iter().any(|param| !param.marks.is_empty()) => {
+            PluginParams::Unknown("its parameters bring marks".into())
+        }
+        Some(params) => {
+            let ids = params
+                .iter()
+                .map(|param| param.id.as_deref().map(Arc::from));
+            ids.collect::<Option<Vec<_>>>().map_or_else(
+                || PluginParams::Unknown("the ids of its parameters are not known".into()),
+                PluginParams::Known,
+            )
+        }
+    };
+    let fixtures = environment.fixtures.iter();
+    let seen_everywhere = fixtures.filter(|fixture| fixture.base.is_empty());
+    seen_everywhere
+        .map(|fixture| PluginFixture {
+            name: fixture.name.as_str().into(),
+            scope: fixture.scope.unwrap_or(dyno_model::Scope::Function),
+            params: params(fixture),
+            autouse: fixture.autouse,
+            argnames: fixture
+                .arguments
+                .iter()
+                .map(|name| name.as_str().into())
+                .collect(),
+            plugin: fixture.file.as_str().into(),
+        })
+        .collect()
+}

@@ -1,0 +1,113 @@
+//! What a file's tests are is in doubt where another module has a part in it.
+
+use dyno_discover::Project;
+use dyno_model::{Doubt, Environment, FilesInMemory, PytestConfig, PytestVersion};
+use std::collections::BTreeMap;
+
+const ENVIRONMENT: &str = r#"{
+    "python": {"executable": "/python", "version": [3, 11, 0], "level": "final",
+        "implementation": "cpython", "platform": "linux", "os_name": "posix",
+        "machine": "x86_64", "prefix": "/", "stdlib": [], "site": [], "stdlib_names": []},
+    "pytest": "9.2.0", "sys_path": [], "plugins": [], "hooks": [], "ini": [], "options": [],
+    "markers": [], "fixtures": []
+}"#;
+
+/// Of each test file, why its tests are in doubt; empty where they are not.
+fn doubts(texts: &[(&str, &str)]) -> BTreeMap<String, String> {
+    let mut files = FilesInMemory::new();
+    for (name, text) in texts {
+        files = files.with(format!("/p/{name}"), *text);
+    }
+    let environment: Environment = serde_json::from_str(ENVIRONMENT).unwrap();
+    let config = PytestConfig::defaults(PytestVersion { major: 9, minor: 2 }, "/p");
+    let project = Project::open(&files, &config, &environment);
+    let tell = |file| {
+        let told = project.tell(file).tests;
+        let mut unknown = told.unknown.iter();
+        let doubt = unknown.find(|unknown| unknown.doubt == Doubt::Existence);
+        let why = doubt.map(|doubt| format!("{} {}", doubt.reason, doubt.at));
+        (file.id.clone(), why.unwrap_or_default())
+    };
+    project.layout().files.iter().map(tell).collect()
+}
+
+const CASES: &str = "CASES = [1, 2]\nOTHERS = [3]\n";
+const OVER_CASES: &str = "import pytest\nfrom consts import CASES\n\n@pytest.mark.parametrize('x', CASES)\ndef test_x(x): pass\n";
+const OVER_OTHERS: &str = "import pytest\nfrom consts import OTHERS\n\n@pytest.mark.parametrize('x', OTHERS)\ndef test_x(x): pass\n";
+
+#[test]
+fn a_list_that_a_conftest_changes_is_in_doubt_for_those_who_use_it() {
+    let said = doubts(&[
+        ("consts.py", CASES),
+        ("conftest.py", "from consts import CASES\nCASES.append(3)\n"),
+        ("test_a.py", OVER_CASES),
+        ("test_b.py", OVER_OTHERS),
+    ]);
+    assert_eq!(said["test_a.py"], "may change `CASES` conftest.py:2");
+    assert_eq!(said["test_b.py"], "");
+}
+
+#[test]
+fn a_list_that_an_imported_module_changes_is_in_doubt_for_the_importer() {
+    let importing = format!("import more\n{OVER_CASES}");
+    let said = doubts(&[
+        ("consts.py", CASES),
+        ("more.py", "import consts\nconsts.CASES.append(3)\n"),
+        ("test_a.py", &importing),
+        ("test_b.py", OVER_CASES),
+    ]);
+    assert_eq!(said["test_a.py"], "may change `CASES` more.py:2");
+    assert_eq!(said["test_b.py"], "");
+}
+
+#[test]
+fn a_list_that_reaches_the_file_by_another_name_is_in_doubt_too() {
+    let said = doubts(&[
+        ("consts.py", CASES),
+        (
+            "derived.py",
+            "from consts import CASES\nALL = [*CASES, 9]\n",
+        ),
+        ("conftest.py", "from consts import CASES\nCASES.append(3)\n"),
+        (
+            "test_a.py",
+            "import pytest\nfrom derived import ALL\n\n@pytest.mark.parametrize('x', ALL)\ndef test_x(x): pass\n",
+        ),
+    ]);
+    assert_eq!(said["test_a.py"], "may change `CASES` conftest.py:2");
+}
+
+#[test]
+fn a_skip_that_is_found_through_a_circle_of_imports_is_found_by_all() {
+    let test = |module: &str| format!("import {module}\n\ndef test_x(): pass\n");
+    let (first, second) = (test("a"), test("b"));
+    let said = doubts(&[
+        ("a.py", "import b\nimport c\n"),
+        ("b.py", "import a\n"),
+        ("c.py", "import pytest\npytest.importorskip('nowhere')\n"),
+        ("d.py", "import e\n"),
+        ("e.py", "import d\n"),
+        ("test_1.py", &first),
+        ("test_2.py", &second),
+        ("test_3.py", &test("d")),
+        ("test_4.py", &test("e")),
+    ]);
+    for file in ["test_1.py", "test_2.py"] {
+        assert!(said[file].contains("importorskip"), "{file}: {said:?}");
+    }
+    for file in ["test_3.py", "test_4.py"] {
+        assert_eq!(said[file], "", "{file}");
+    }
+}
+
+#[test]
+fn a_file_that_python_does_not_compile_is_in_doubt() {
+    let said = doubts(&[
+        ("test_a.py", "def test_x(): pass\nreturn\n"),
+        ("test_b.py", "def test_x(a, a): pass\n"),
+        ("test_c.py", "def test_x():\n    return\n"),
+    ]);
+    assert!(said["test_a.py"].ends_with("test_a.py:2"), "{said:?}");
+    assert!(said["test_b.py"].ends_with("test_b.py:1"), "{said:?}");
+    assert_eq!(said["test_c.py"], "");
+}
