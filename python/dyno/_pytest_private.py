@@ -6,22 +6,39 @@ what dyno would lose without it.
 
 from __future__ import annotations
 
+import argparse
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest import fixtures, mark, pathlib
+from _pytest import python as pytest_python
 from _pytest._io import TerminalWriter
+from _pytest.mark import KeywordMatcher, ParameterSet
 from _pytest.pathlib import bestrelpath
 from _pytest.warnings import warning_record_to_str
 
 __all__ = [
+    "before_marks_are_read",
     "claim_numbered_folder",
+    "configured",
+    "count_deselected",
+    "file_of",
     "fixture_definitions",
+    "fixture_param_ids",
     "forget_controller_plugins",
     "forget_failures",
+    "import_root",
+    "ini_options",
+    "keyword_names",
     "option_names",
+    "option_nargs",
+    "options",
+    "param_key",
+    "param_scopes",
+    "plugin_fixtures",
     "progress_style",
     "redirect_terminal",
     "relative_path",
@@ -59,17 +76,43 @@ def render(config: pytest.Config, report: Any) -> str:
     return text.getvalue()
 
 
-def option_names(parser: pytest.Parser) -> list[str]:
-    """Every long option of pytest and its plugins (``Parser._groups``)."""
+def options(parser: pytest.Parser) -> Iterator[Any]:
+    """Every option of pytest and its plugins (``Parser._groups``)."""
     private: Any = parser
-    groups = [*private._groups, private._anonymous]
+    for group in (*private._groups, private._anonymous):
+        yield from group.options
+
+
+def option_nargs(option: Any) -> object:
+    """argparse's ``nargs`` of an option: 0 for a flag, ``None`` for one value.
+
+    pytest 9.1 and newer keep argparse's action (``Argument._action``), older ones what it
+    is made from (``attrs``).
+    """
+    action = getattr(option, "_action", None)
+    if action is None:
+        parser = argparse.ArgumentParser(add_help=False)
+        action = parser.add_argument(*option.names(), **option.attrs())
+    return action.nargs
+
+
+def option_names(parser: pytest.Parser) -> list[str]:
+    """Every long option of pytest and its plugins."""
     return sorted(
-        name
-        for group in groups
-        for option in group.options
-        for name in option.names()
-        if name.startswith("--")
+        name for option in options(parser) for name in option.names() if name.startswith("--")
     )
+
+
+def ini_options(parser: pytest.Parser) -> Iterator[tuple[str, list[str], str, Any]]:
+    """Name, aliases, kind and default of each ini option (``Parser._inidict``).
+
+    Aliases are pytest 9's, and 9.2 has kinds that are no words.
+    """
+    private: Any = parser
+    aliases: Mapping[str, str] = getattr(private, "_ini_aliases", {})
+    for name, (_, kind, default) in private._inidict.items():
+        others = [alias for alias, target in aliases.items() if target == name]
+        yield name, others, kind if isinstance(kind, str) else "string", default
 
 
 def progress_style(config: pytest.Config) -> str:
@@ -140,6 +183,138 @@ def fixture_definitions(item: pytest.Item) -> Iterator[tuple[str, Any]]:
     for name, overrides in definitions.items():
         for definition in overrides:
             yield name, definition
+
+
+def file_of(node: Any) -> pytest.File | None:
+    """The file that a node lies in, or is; ``getparent`` is typed for concrete classes."""
+    while node is not None and not isinstance(node, pytest.File):
+        node = node.parent
+    return node
+
+
+def keyword_names(item: pytest.Item) -> set[str]:
+    """Every name that ``-k`` sees (``KeywordMatcher``)."""
+    matcher: Any = KeywordMatcher.from_item(item)
+    return set(matcher._names)
+
+
+def param_scopes(callspec: Any) -> dict[str, str]:
+    """The scope of each parameter of an item (``callspec._arg2scope``)."""
+    return {name: scope.value for name, scope in callspec._arg2scope.items()}
+
+
+def param_key(value: object, index: int) -> object:
+    """What pytest compares to put two values of a higher scope side by side.
+
+    Up to pytest 9.0 it is the index; ``ParamValueKey`` came later.
+    """
+    by_value: Any = getattr(fixtures, "ParamValueKey", None)
+    return index if by_value is None else by_value(value, index)
+
+
+def before_marks_are_read(config: pytest.Config, call: Callable[[], None]) -> bool:
+    """Have ``call`` called just before ``-k`` and ``-m`` look at the items.
+
+    There is no public place for it: a hook of one's own comes before or after those of
+    other plugins, which may still add markers. Returns whether that place was found.
+    """
+    its_own: Any = mark.pytest_collection_modifyitems
+    implementations = config.pluginmanager.hook.pytest_collection_modifyitems.get_hookimpls()
+    place: Any = next((one for one in implementations if one.function is its_own), None)
+    if place is None:
+        return False
+
+    def called_first(*args: Any, **kwargs: Any) -> Any:
+        place.function = its_own
+        call()
+        return its_own(*args, **kwargs)
+
+    place.function = called_first
+    return True
+
+
+def count_deselected(config: pytest.Config, count: int) -> None:
+    """Let the terminal reporter count items that were never made (``_numcollected``)."""
+    reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None and count:
+        reporter._numcollected += count
+        reporter._add_stats("deselected", [None] * count)
+
+
+def import_root(config: pytest.Config, path: Path) -> Path:
+    """The folder that pytest puts on ``sys.path`` to import ``path`` (``_pytest.pathlib``).
+
+    As `import_path` finds it; ``consider_namespace_packages`` is there since pytest 8.1.
+    """
+    private: Any = pathlib
+    try:
+        namespace = config.getini("consider_namespace_packages")
+        found: tuple[Path, str] = private.resolve_pkg_root_and_module_name(
+            path, consider_namespace_packages=namespace
+        )
+    except (ValueError, KeyError, AttributeError):
+        package: Path | None = pathlib.resolve_package_path(path)
+        return path.parent if package is None else package.parent
+    except private.CouldNotResolvePathError:
+        return path.parent
+    return found[0]
+
+
+def configured(config: pytest.Config) -> pytest.Session:
+    """A session as it is before it starts: plugins configured, fixtures read.
+
+    ``Config._do_configure``, ``Session.from_config``, ``FixtureManager``. Nobody's
+    ``pytest_sessionstart`` is called.
+    """
+    private: Any = config
+    private._do_configure()
+    session = pytest.Session.from_config(config)
+    unstarted: Any = session
+    unstarted._fixturemanager = fixtures.FixtureManager(session)
+    return session
+
+
+def plugin_fixtures(session: pytest.Session) -> Iterator[tuple[Any, bool]]:
+    """Fixture definitions that the plugins brought, and whether each is autouse.
+
+    For one name in the order of overriding, the last wins. They are in
+    ``_arg2fixturedefs`` up to pytest 9.0, then in two tables that `getfixturedefs` joins.
+    """
+    private: Any = session
+    manager = private._fixturemanager
+    autouse = set(_autouse_names(manager))
+    by_name = getattr(manager, "_arg2fixturedefs", None)
+    if by_name is None:
+        names = {**manager._arg2node2fixturedefs, **manager._arg2nodeid2fixturedefs}
+        by_name = {name: manager.getfixturedefs(name, session) or () for name in names}
+    for name, definitions in by_name.items():
+        for definition in definitions:
+            yield definition, name in autouse
+
+
+def _autouse_names(manager: Any) -> Iterator[str]:
+    for table in ("_nodeid_autousenames", "_node_autousenames"):
+        for names in getattr(manager, table, {}).values():
+            yield from names
+
+
+def fixture_param_ids(session: pytest.Session, definition: Any) -> list[str | None]:
+    """What stands in the brackets for each parameter of a fixture (``IdMaker``)."""
+    sets = [ParameterSet.extract_from(value, force_tuple=True) for value in definition.params]
+    ids = definition.ids
+    fields = {
+        "argnames": [definition.argname],
+        "parametersets": sets,
+        "idfn": ids if callable(ids) else None,
+        "ids": None if ids is None or callable(ids) else list(ids),
+        "config": session.config,
+        "nodeid": None,
+        "func_name": None,  # Until pytest 9.1.
+    }
+    maker: Any = pytest_python.IdMaker
+    known = maker.__slots__
+    made = maker(**{name: value for name, value in fields.items() if name in known})
+    return [id if isinstance(id, str) else None for id in made.make_unique_parameterset_ids()]
 
 
 def warning_text(warning_message: Any) -> str:

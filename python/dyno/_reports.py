@@ -6,6 +6,7 @@ import base64
 import pickle
 import reprlib
 import sysconfig
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,18 @@ import pytest
 
 from dyno import _pytest_private as private
 
-__all__ = ["collect_failure", "collect_skip", "item", "pack", "phase_report", "unpack", "warning"]
+__all__ = [
+    "ParamKeys",
+    "collect_failure",
+    "collect_skip",
+    "item",
+    "marker",
+    "pack",
+    "phase_report",
+    "test",
+    "unpack",
+    "warning",
+]
 
 _FOREIGN_FOLDERS = tuple(
     {sysconfig.get_path(name) for name in ("purelib", "platlib", "stdlib", "platstdlib")}
@@ -41,20 +53,108 @@ def _short(value: object) -> str:
 def item(item: pytest.Item) -> dict[str, Any]:
     """An item as `dyno_model::Item`."""
     file, line, domain = item.location
+    # `getfslineno` says -1 of what has no source, such as a test made by C code.
+    known = line is not None and line >= 0
     return {
         "id": item.nodeid,
-        "location": {"file": file, "line": line, "domain": domain},
-        "markers": [
-            {
-                "name": mark.name,
-                "args": [_short(arg) for arg in mark.args],
-                "kwargs": [(key, _short(value)) for key, value in mark.kwargs.items()],
-            }
-            for mark in item.iter_markers()
-            if mark.name != "parametrize"
-        ],
+        "location": {"file": file, "line": line if known else None, "domain": domain},
+        "markers": [marker(mark) for mark in item.iter_markers() if mark.name != "parametrize"],
         "shares": sorted(set(_shared_fixtures(item))),
     }
+
+
+def marker(mark: pytest.Mark) -> dict[str, Any]:
+    """A mark as `dyno_model::Marker`."""
+    return {
+        "name": mark.name,
+        "args": [_short(arg) for arg in mark.args],
+        "kwargs": [(key, _short(value)) for key, value in mark.kwargs.items()],
+    }
+
+
+class ParamKeys:
+    """Texts for parameters of a higher scope, equal where pytest takes the values for equal.
+
+    The text of a plain value is the same in every process. That of any other object is of
+    use within one collection: it bears the name of this one.
+    """
+
+    def __init__(self) -> None:
+        self._texts: dict[object, str] = {}
+        self._collection = uuid.uuid4().hex[:12]
+
+    def text(self, value: object, index: int) -> str:
+        key = private.param_key(value, index)
+        if key == index:
+            return f"index:{index}"
+        known = self._texts.get(key)
+        if known is None:
+            known = self._new_text(value, index, key)
+            self._texts[key] = known
+        return known
+
+    def _new_text(self, value: object, index: int, key: object) -> str:
+        try:
+            hash(value)
+        except TypeError:
+            return f"index:{index}"
+        if _is_plain(value):
+            # Both zeros are one key.
+            return f"{type(value).__name__}:{value + 0.0 if type(value) is float else value!r}"
+        return f"object:{self._collection}:{len(self._texts)}"
+
+
+_PLAIN = (type(None), bool, int, float, str, bytes)
+
+
+def _is_plain(value: object) -> bool:
+    if type(value) is tuple:
+        return all(type(part) in _PLAIN for part in value)
+    return type(value) in _PLAIN
+
+
+_as_item = item  # `item` is also what each function here is given.
+
+
+def test(item: pytest.Item, keys: ParamKeys) -> dict[str, Any]:
+    """An item as `dyno_model::Test`."""
+    return {
+        **_as_item(item),
+        "keywords": _keywords(item),
+        "fixtures": list(_fixtures(item)),
+        "params": list(_params(item, keys)),
+    }
+
+
+def _keywords(item: pytest.Item) -> list[str]:
+    """Names that ``-k`` sees beside those of the id and of the markers."""
+    names = private.keyword_names(item)
+    names.difference_update(mark.name for mark in item.iter_markers())
+    names.difference_update(item.nodeid.partition("::")[0].split("/"))
+    below: Any = item
+    while below is not None and not isinstance(below, pytest.File):
+        names.discard(below.name)
+        below = below.parent
+    return sorted(names)
+
+
+def _fixtures(item: pytest.Item) -> Iterator[dict[str, Any]]:
+    scopes = {name: definition.scope for name, definition in private.fixture_definitions(item)}
+    for name in getattr(item, "fixturenames", ()):
+        yield {"name": name, "scope": scopes[name]} if name in scopes else {"name": name}
+
+
+def _params(item: pytest.Item, keys: ParamKeys) -> Iterator[dict[str, Any]]:
+    callspec = getattr(item, "callspec", None)
+    if callspec is None:
+        return
+    scopes = private.param_scopes(callspec)
+    for name, value in callspec.params.items():
+        index = callspec.indices[name]
+        fields = {"name": name, "scope": scopes[name], "index": index}
+        if scopes[name] != "function":
+            fields["key"] = keys.text(value, index)
+        yield fields
 
 
 def _shared_fixtures(item: pytest.Item) -> Iterator[str]:

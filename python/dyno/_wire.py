@@ -13,7 +13,7 @@ from typing import Any
 
 __all__ = ["PROTOCOL", "Connection", "Disconnected"]
 
-PROTOCOL = 1
+PROTOCOL = 2
 
 _LENGTH = struct.Struct(">I")
 _CHUNK = 1 << 16

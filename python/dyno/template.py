@@ -24,7 +24,7 @@ import socket
 import sys
 import traceback
 import warnings
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +32,12 @@ import pytest
 
 from dyno import _pytest_private as private
 from dyno import _reports, worker
+from dyno._collection import Collection
+from dyno._pruning import Pruning
+from dyno._recorder import Recorder
 from dyno._wire import PROTOCOL, Connection, Disconnected
 
-__all__ = ["main"]
+__all__ = ["keep_xdist_out", "main"]
 
 
 def main(descriptor: int, args: list[str]) -> int:
@@ -49,8 +52,10 @@ def main(descriptor: int, args: list[str]) -> int:
         pytest=pytest.__version__,
     )
     template = Template(runner)
+    recorder = Recorder()
     try:
-        code = int(pytest.main(args, plugins=[template]))
+        plugins = [template, *template.how_to_collect(runner.receive(), recorder)]
+        code = int(pytest.main(args, plugins=plugins))
     except SystemExit as exit:
         # `--version` and usage errors of argparse leave this way.
         code = exit.code if isinstance(exit.code, int) else 1
@@ -61,6 +66,8 @@ def main(descriptor: int, args: list[str]) -> int:
         else:
             traceback.print_exc()
         code = 1
+    finally:
+        recorder.stop()
     if code == pytest.ExitCode.USAGE_ERROR:
         template.hint_at_options(args)
     if template.is_worker:
@@ -126,6 +133,7 @@ class Template:
         self._runner = runner
         self._terminal = _Terminal(runner)
         self._deselected = 0
+        self._pruning: Pruning | None = None
         self._children: dict[int, tuple[int, int]] = {}
         self._worker: worker.Worker | None = None
         self._xdist_workers: object = None
@@ -157,18 +165,23 @@ class Template:
 
     # What pytest does before it parks.
 
+    def how_to_collect(self, message: dict[str, Any], recorder: Recorder) -> Iterator[object]:
+        """Plugins for what the runner says of the collection (`ToTemplate::Collect`)."""
+        pruned = {file["path"]: file["deselected"] for file in message.get("prune", ())}
+        if pruned:
+            self._pruning = Pruning(pruned.__contains__, pruned.__getitem__)
+            yield self._pruning
+        if message.get("record"):
+            yield Collection(recorder, lambda found: self._say("recorded", collection=found))
+            recorder.start()
+
     @pytest.hookimpl(trylast=True)
     def pytest_addoption(self, parser: pytest.Parser) -> None:
         self._parser = parser
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> None:
-        # pytest-xdist would start a controller and workers of its own.
-        if hasattr(config.option, "numprocesses"):
-            self._xdist_workers = config.option.numprocesses
-            config.option.numprocesses = None
-            config.option.dist = "no"
-            config.option.tx = []
+        self._xdist_workers = keep_xdist_out(config)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:
@@ -235,7 +248,7 @@ class Template:
         config, option = session.config, session.config.option
         return {
             "items": [_reports.item(item) for item in session.items],
-            "deselected": self._deselected,
+            "deselected": self._deselected + (self._pruning.count if self._pruning else 0),
             "options": {
                 "verbosity": option.verbose,
                 "report_chars": _report_chars(config),
@@ -365,6 +378,17 @@ class Template:
 
     def pytest_unconfigure(self) -> None:
         self._terminal.flush()
+
+
+def keep_xdist_out(config: pytest.Config) -> object:
+    """Keep pytest-xdist from starting workers of its own. Returns its ``-n``."""
+    if not hasattr(config.option, "numprocesses"):
+        return None
+    workers: object = config.option.numprocesses
+    config.option.numprocesses = None
+    config.option.dist = "no"
+    config.option.tx = []
+    return workers
 
 
 def _report_chars(config: pytest.Config) -> str:

@@ -1,10 +1,10 @@
-# What the template's interpreter runs first (`python -c`). It leaves `sys.argv` and
+# What the interpreter of a template or a collector runs first (`python -c`). It leaves `sys.argv` and
 # `sys.path` as the `pytest` command leaves them, and says in one message what is missing.
 import json, os, struct, sys
 
-descriptor, scripts = int(sys.argv[1]), sys.argv[2]
+descriptor, scripts, module = int(sys.argv[1]), sys.argv[2], sys.argv[3]
 sys.path[0] = scripts
-sys.argv = [os.path.join(scripts, "pytest"), *sys.argv[3:]]
+sys.argv = [os.path.join(scripts, "pytest"), *sys.argv[4:]]
 
 
 def unfit(message):
@@ -24,9 +24,12 @@ except ModuleNotFoundError as error:
 if int(pytest.__version__.split(".")[0]) < 8:
     unfit("%s has pytest %s, and dyno needs 8 or newer" % (sys.executable, pytest.__version__))
 try:
-    from dyno.template import main
+    if module == "dyno.collector":
+        from dyno.collector import main
+    else:
+        from dyno.template import main
 except ModuleNotFoundError as error:
-    if error.name not in ("dyno", "dyno.template"):
+    if error.name not in ("dyno", module):
         raise
     unfit(
         "%s has no dyno package\nhint: install the dyno wheel into that environment too, "

@@ -5,10 +5,10 @@
 
 use crate::machine::{Effect, Input, Machine};
 use crate::peer::{Outbox, connect};
-use crate::spawn::{self, Launch, Template};
+use crate::spawn::{self, Launch, Role, Stdio, Template};
 use crate::{RunError, RunRequest};
 use dyno_journal::Journal;
-use dyno_model::{Event, ExitCode, ProcessExit, Stamped, WorkerId};
+use dyno_model::{Event, ExitCode, ProcessExit, RealCollection, Stamped, WorkerId};
 use dyno_wire::template::{FromTemplate, ToTemplate};
 use rustix::fd::OwnedFd;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -31,17 +31,21 @@ const GRACE: Duration = Duration::from_secs(10);
 const CRASH_LOG: usize = 16 * 1024;
 
 /// Runs tests and hands each event, once it is on disk, to `on_event`.
+///
+/// `on_collection` hears what was collected and what that depended on, before any test
+/// starts, where `request.record` asks for it. The run waits for it.
 pub fn run(
     request: &RunRequest,
     journal: Journal,
     on_event: impl FnMut(&Stamped),
+    on_collection: impl FnMut(RealCollection),
 ) -> Result<ExitCode, RunError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(RunError::Runtime)?;
     let local = tokio::task::LocalSet::new();
-    let code = local.block_on(&runtime, drive(request, journal, on_event));
+    let code = local.block_on(&runtime, drive(request, journal, on_event, on_collection));
     // Readers that still wait for a peer are dropped, not waited for.
     runtime.shutdown_background();
     code
@@ -51,15 +55,22 @@ async fn drive(
     request: &RunRequest,
     journal: Journal,
     on_event: impl FnMut(&Stamped),
+    mut on_collection: impl FnMut(RealCollection),
 ) -> Result<ExitCode, RunError> {
     let (inbox, mut inputs) = mpsc::channel(INBOX);
     let began = Instant::now();
     let template = spawn::spawn(&Launch {
+        role: Role::Template,
         dyno: request.dyno.clone(),
         python: request.python.clone(),
+        cwd: None,
         pytest_args: &request.settings.pytest_args,
-        run_folder: request.run_folder.clone(),
-        foreground: request.settings.debugger,
+        run_folder: Some(request.run_folder.clone()),
+        stdio: if request.settings.debugger {
+            Stdio::Foreground
+        } else {
+            Stdio::Background
+        },
     })
     .map_err(|source| RunError::Spawn {
         what: request.dyno.clone(),
@@ -73,10 +84,24 @@ async fn drive(
         request.run.to_string(),
     );
     driver.record(request.started_event());
+    driver.perform(
+        Effect::ToTemplate(ToTemplate::Collect {
+            prune: request.prune.clone(),
+            record: request.record,
+        }),
+        &machine,
+    )?;
     let code = loop {
         // The driver holds a sender, so the channel never closes.
         let Some(input) = inputs.recv().await else {
             return Err(RunError::Deaf);
+        };
+        let input = match input {
+            Input::Template(FromTemplate::Recorded { collection }) => {
+                on_collection(*collection);
+                continue;
+            }
+            input => input,
         };
         driver.watch(&input);
         let mut ended = None;

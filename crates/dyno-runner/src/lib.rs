@@ -1,9 +1,10 @@
 //! Drives a run: starts the template under a keeper, forks workers, carries the plan
 //! out and writes down what happens.
 //!
-//! [`run`] is the one owner of a run's events. What is to happen next is decided by a
+//! [`probe`] and [`collect`] ask pytest without running anything. [`run`] is the one owner of a run's events. What is to happen next is decided by a
 //! pure state machine (`machine`); `driver` performs it.
 
+mod ask;
 mod driver;
 mod machine;
 mod peer;
@@ -11,7 +12,9 @@ mod python;
 mod spawn;
 mod workers;
 
+pub use ask::{Ask, AskError, Told, collect, probe};
 pub use driver::run;
+pub use dyno_wire::template::PrunedFile;
 pub use python::{NoPython, PythonPlaces, find_python};
 
 use dyno_config::Settings;
@@ -40,6 +43,12 @@ pub struct RunRequest {
     pub processors: NonZeroU32,
     /// Seconds since the epoch.
     pub unix_time: u64,
+    /// Test modules that hold no test that is wanted and need not be imported. Whoever
+    /// names them knows that no hook needs the whole list of items, and that importing them
+    /// has no part in what the other files hold.
+    pub prune: Vec<PrunedFile>,
+    /// Whether `on_collection` is to hear what was collected.
+    pub record: bool,
 }
 
 impl RunRequest {

@@ -1,4 +1,4 @@
-//! Starts the template under a keeper.
+//! Starts the template, or a collector, under a keeper.
 //!
 //! The keeper is this same executable (`dyno keeper`). It holds one end of a pipe, the
 //! lifeline, whose other end only the runner holds: when the runner ends, by any road,
@@ -10,7 +10,7 @@ use std::ffi::OsString;
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process;
 use tokio::process::{Child, Command};
 
 const BOOT: &str = include_str!("boot.py");
@@ -18,16 +18,45 @@ const BOOT: &str = include_str!("boot.py");
 /// What is to be started.
 #[derive(Debug)]
 pub(crate) struct Launch<'a> {
+    pub(crate) role: Role,
     /// The `dyno` executable.
     pub(crate) dyno: PathBuf,
     pub(crate) python: PathBuf,
+    /// Where to start it; absent for where this process is.
+    pub(crate) cwd: Option<PathBuf>,
     pub(crate) pytest_args: &'a [OsString],
-    pub(crate) run_folder: PathBuf,
-    /// Keep the terminal's foreground process group.
-    pub(crate) foreground: bool,
+    pub(crate) run_folder: Option<PathBuf>,
+    pub(crate) stdio: Stdio,
 }
 
-/// A started template.
+/// What the interpreter is to be: a module of the Python package.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    Template,
+    Collector,
+}
+
+impl Role {
+    fn module(self) -> &'static str {
+        match self {
+            Self::Template => "dyno.template",
+            Self::Collector => "dyno.collector",
+        }
+    }
+}
+
+/// What becomes of its standard streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stdio {
+    /// They are this process's, and it keeps the terminal's foreground process group.
+    Foreground,
+    /// Output is this process's; there is nothing to read.
+    Background,
+    /// Output is kept; there is nothing to read.
+    Kept,
+}
+
+/// A started template or collector.
 pub(crate) struct Template {
     pub(crate) keeper: Child,
     pub(crate) socket: UnixStream,
@@ -42,17 +71,27 @@ pub(crate) fn spawn(launch: &Launch<'_>) -> io::Result<Template> {
     let mut command = Command::new(&launch.dyno);
     command.arg("keeper").arg("--lifeline");
     command.arg(their_lifeline.as_raw_fd().to_string());
-    if launch.foreground {
+    if launch.stdio == Stdio::Foreground {
         command.arg("--foreground");
     } else {
         // A process in the background that reads the terminal is stopped, and waits for ever.
-        command.stdin(Stdio::null());
+        command.stdin(process::Stdio::null());
+    }
+    if launch.stdio == Stdio::Kept {
+        command.stdout(process::Stdio::piped());
+        command.stderr(process::Stdio::piped());
     }
     command.arg("--").arg(&launch.python).args(["-c", BOOT]);
     command.arg(theirs.as_raw_fd().to_string());
     command.arg(launch.python.parent().unwrap_or(&launch.python));
+    command.arg(launch.role.module());
     command.args(launch.pytest_args);
-    command.env("DYNO_RUN_DIR", &launch.run_folder);
+    if let Some(folder) = &launch.cwd {
+        command.current_dir(folder);
+    }
+    if let Some(folder) = &launch.run_folder {
+        command.env("DYNO_RUN_DIR", folder);
+    }
     command.env("DYNO_BINARY", &launch.dyno);
     let inherited = [theirs, their_lifeline];
     // SAFETY: between fork and exec the closure only calls fcntl, which is

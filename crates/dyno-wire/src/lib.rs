@@ -4,17 +4,18 @@
 //! bytes, big-endian, [`MAX_FRAME`] at most) and so many bytes of one JSON object with
 //! a `type`. JSON because the Python side speaks it without a dependency.
 //!
-//! Three conversations: the runner and the [`template`], the runner and a
-//! [`worker`], a test session and its [`agent`]. The Python side names the
+//! Four conversations: the runner and the [`template`], the runner and a
+//! [`worker`], a test session and its [`agent`], whoever asks pytest and a [`collector`]. The Python side names the
 //! [`PROTOCOL`] it speaks in its first message; a mismatch ends the conversation with a
 //! message that names both.
 
 pub mod agent;
+pub mod collector;
 mod frame;
 pub mod template;
 pub mod worker;
 
 pub use frame::{FrameError, MAX_FRAME, decode, encode, read_frame, write_frame};
 
-/// The version of all three conversations. It changes with any message.
-pub const PROTOCOL: u32 = 1;
+/// The version of all conversations. It changes with any message.
+pub const PROTOCOL: u32 = 2;

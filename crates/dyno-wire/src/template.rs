@@ -1,18 +1,27 @@
 //! The runner and the template.
 //!
-//! The template speaks first ([`FromTemplate::Hello`]), tells what pytest prints and
-//! collects, and parks. From then on it forks a worker when asked, says when one
+//! The template speaks first ([`FromTemplate::Hello`]), is told how to collect
+//! ([`ToTemplate::Collect`]), tells what pytest prints and collects, and parks. From then on it forks a worker when asked, says when one
 //! ended (it is their parent, so only it can), and is fed every report so that
 //! plugins which live in the controller under pytest-xdist (junitxml, the cache) see
 //! the whole run. [`ToTemplate::Finish`] lets its session end.
 
-use dyno_model::{CollectFailure, Display, Item, Skip, Warning, WorkerId};
+use dyno_model::{CollectFailure, Display, Item, RealCollection, Skip, Warning, WorkerId};
 use serde::{Deserialize, Serialize};
 
 /// What the runner says to the template.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ToTemplate {
+    /// Collect. The first message.
+    Collect {
+        /// Test modules that hold no test that is wanted, and need not be imported.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        prune: Vec<PrunedFile>,
+        /// Whether to say [`FromTemplate::Recorded`].
+        #[serde(default)]
+        record: bool,
+    },
     /// Fork a worker. The worker's socket travels with this frame's first byte, as
     /// `SCM_RIGHTS` ancillary data.
     Fork {
@@ -33,6 +42,15 @@ pub enum ToTemplate {
         /// Set where the run stopped early.
         stop: Option<SessionStop>,
     },
+}
+
+/// A test module that is not to be imported.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PrunedFile {
+    /// Its absolute path.
+    pub path: String,
+    /// How many of its tests would have been deselected, for the counts that are shown.
+    pub deselected: u64,
 }
 
 /// One thing that happened in a worker, for the template's plugins.
@@ -122,6 +140,13 @@ pub enum FromTemplate {
         node: String,
         /// Why.
         skip: Skip,
+    },
+    /// What was collected, with what it depended on: only where it was asked for, before
+    /// [`FromTemplate::Collected`], and also where no test is left to run. Pruned modules
+    /// are not in it.
+    Recorded {
+        /// What was collected.
+        collection: Box<RealCollection>,
     },
     /// The template has parked: these are the tests to run.
     Collected(Box<Collected>),

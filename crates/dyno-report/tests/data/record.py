@@ -1,4 +1,3 @@
-# ruff: noqa: E501
 """Records what real pytest (here 9.2.0) prints, with the same run as dyno's events.
 
     PYTHONPATH=<repository>/python python record.py

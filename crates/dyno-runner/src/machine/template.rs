@@ -54,6 +54,8 @@ impl Machine {
             FromTemplate::CollectSkipped { node, skip } => {
                 effects.push(Effect::Record(Event::CollectSkipped { node, skip }));
             }
+            // It is for the asker, not for the run: the driver hands it on.
+            FromTemplate::Recorded { .. } => {}
             FromTemplate::Collected(collected) => self.collected(*collected, effects),
             FromTemplate::Forked { worker, pid } => {
                 if self.workers.get_mut(worker).is_some() {

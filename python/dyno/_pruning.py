@@ -1,0 +1,109 @@
+"""Test modules that are not imported, because no test in them is wanted.
+
+The file stays a node of the tree, so folders, conftests, other plugins' collectors and
+explicit arguments are as they were; only its module is an empty one. What pytest's own
+cache says of such a file stays too.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import types
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dyno import _pytest_private as private
+
+__all__ = ["Pruning", "UnimportedModule"]
+
+
+class UnimportedModule(pytest.Module):
+    """A test module that counts as empty and is not imported."""
+
+    def __init__(self, *, dyno_collected: Callable[[], None], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._dyno_collected = dyno_collected
+
+    def _getobj(self) -> types.ModuleType:
+        # Some plugins look at every module's object when its collection starts.
+        return types.ModuleType(self.path.stem)
+
+    def collect(self) -> Iterator[pytest.Item]:
+        self._dyno_collected()
+        return iter(())
+
+
+class Pruning:
+    """The pytest plugin that says for each test module whether it is imported.
+
+    ``is_pruned`` is asked for every path; ``deselected`` tells how many tests of a pruned
+    file count as deselected.
+    """
+
+    def __init__(
+        self, is_pruned: Callable[[str], bool], deselected: Callable[[str], int] = lambda _: 0
+    ) -> None:
+        self._is_pruned = is_pruned
+        self._deselected = deselected
+        self._kept: set[Path] | None = None
+        #: How many tests were not made that would have been deselected.
+        self.count = 0
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_pycollect_makemodule(
+        self, module_path: Path, parent: pytest.Collector
+    ) -> pytest.Module | None:
+        if not self._is_pruned(str(module_path)):
+            return None
+        if self._kept is None:
+            self._kept = set(_needed(parent.config))
+        if parent.config.rootpath in self._kept or module_path in self._kept:
+            return None
+        module: pytest.Module = UnimportedModule.from_parent(
+            parent, path=module_path, dyno_collected=lambda: self._collected(parent, module_path)
+        )
+        return module
+
+    def _collected(self, parent: pytest.Collector, path: Path) -> None:
+        """Leave behind what the import would have left for others: its folder in `sys.path`."""
+        mode = parent.config.getoption("importmode")
+        root = str(private.import_root(parent.config, path)) if mode != "importlib" else ""
+        if mode == "append" and root not in sys.path:
+            sys.path.append(root)
+        elif mode == "prepend" and root != sys.path[0]:
+            sys.path.insert(0, root)
+        self.count += self._deselected(str(path))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, config: pytest.Config) -> None:
+        private.count_deselected(config, self.count)
+
+
+def _needed(config: pytest.Config) -> Iterator[Path]:
+    """Modules that must be imported whoever says otherwise; the root folder means all."""
+    option = config.option
+    # With these pytest decides by what it has collected, or by how many there are.
+    if getattr(option, "lf", False) or getattr(option, "stepwise", False):
+        yield config.rootpath
+    for arg in config.args:
+        file, separator, _ = arg.partition("::")
+        if separator:
+            # A test is named: without it pytest would say that it is not found.
+            yield config.rootpath if option.pyargs else _absolute(config, file)
+    cache = getattr(config, "cache", None)
+    if cache is None:
+        return
+    # pytest keeps a failed test until it passes, but replaces a file or a class that could
+    # not be collected by what it then holds. Tests it has seen are in `nodeids`.
+    tests = set(cache.get("cache/nodeids", []))
+    for node in cache.get("cache/lastfailed", {}):
+        if node not in tests:
+            yield config.rootpath / node.partition("::")[0]
+
+
+def _absolute(config: pytest.Config, file: str) -> Path:
+    return Path(os.path.abspath(config.invocation_params.dir / file))

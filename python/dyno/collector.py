@@ -1,0 +1,96 @@
+"""The collector: pytest, asked what its environment brings or what it collects.
+
+Started by ``dyno``, never by hand, as the template is. It is told one thing, answers and
+ends; no test is run. `dyno_wire::collector` describes the conversation.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import socket
+import sys
+import traceback
+from typing import Any
+
+import pytest
+
+from dyno._collection import Collection
+from dyno._probe import Probe
+from dyno._pruning import Pruning
+from dyno._recorder import Recorder
+from dyno._wire import PROTOCOL, Connection
+from dyno.template import keep_xdist_out
+
+__all__ = ["main"]
+
+
+def main(descriptor: int, args: list[str]) -> int:
+    """Do what the asker says. ``descriptor`` is its socket."""
+    os.set_inheritable(descriptor, False)
+    asker = Connection(socket.socket(fileno=descriptor))
+    asker.send(
+        "hello",
+        protocol=PROTOCOL,
+        pid=os.getpid(),
+        python=platform.python_version(),
+        pytest=pytest.__version__,
+    )
+    match asker.receive():
+        case {"type": "probe"}:
+            probe = Probe(list(sys.path), lambda found: asker.send("probed", environment=found))
+            # No conftest and no ini file: what they add is the project's, and is read as text.
+            bare = ["-c", os.devnull, "--rootdir", os.curdir, "--noconftest"]
+            code = _run([*bare, *args], [probe])
+        case {"type": "collect", **how}:
+            code = _collect(asker, args, how.get("import"))
+        case message:
+            raise ValueError(f"not a question: {message}")
+    sys.stdout.flush()
+    sys.stderr.flush()
+    asker.send("done", code=code & 0xFF)
+    asker.close()
+    return code
+
+
+def _collect(asker: Connection, args: list[str], imported: list[str] | None) -> int:
+    recorder = Recorder()
+    tell = Collection(recorder, lambda found: asker.send("collected", collection=found))
+    plugins: list[object] = [tell, _OnlyCollect()]
+    if imported is not None:
+        wanted = frozenset(imported)
+        plugins.append(Pruning(lambda path: path not in wanted))
+    recorder.start()
+    try:
+        return _run([*args, "--collect-only"], plugins)
+    finally:
+        recorder.stop()
+
+
+class _OnlyCollect:
+    """The pytest plugin that lets a collection leave nothing behind."""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_cmdline_main(self, config: pytest.Config) -> None:
+        keep_xdist_out(config)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        # Failures of a collection that nobody ran are not for `--lf` to remember.
+        cache: Any = getattr(config, "cache", None)
+        if cache is not None:
+            cache.set = lambda *_: None
+
+
+def _run(args: list[str], plugins: list[object]) -> int:
+    try:
+        return int(pytest.main(args, plugins=plugins))
+    except SystemExit as exit:
+        return exit.code if isinstance(exit.code, int) else 1
+    except Exception as error:  # noqa: BLE001 - Python itself would print it and exit with 1
+        # pytest 8 and 9.0 let a plugin that is not there out as it is.
+        if isinstance(error, ImportError) and "importing plugin" in str(error):
+            sys.stderr.write(f"ERROR: {error}\n")
+        else:
+            traceback.print_exc()
+        return 1
