@@ -1,6 +1,8 @@
 //! The `dyno` command: wiring and exit codes, nothing else.
 
 mod commands;
+mod pruning;
+mod pytest;
 mod screen;
 
 use clap::{Parser, Subcommand};
@@ -27,6 +29,19 @@ enum Command {
         )]
         args: Vec<OsString>,
     },
+    /// List the tests that would run: pytest's arguments, and dyno's own (see
+    /// `dyno collect --help`).
+    #[command(disable_help_flag = true)]
+    Collect {
+        #[arg(
+            value_name = "ARGUMENTS",
+            trailing_var_arg = true,
+            allow_hyphen_values = true
+        )]
+        args: Vec<OsString>,
+    },
+    /// Count markers, or check them against the policy in `[tool.dyno.markers]`.
+    Markers(commands::markers::Args),
     /// Show a run again, from its journal.
     Report(commands::report::Args),
     /// List the project's runs, the newest last.
@@ -42,16 +57,21 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    // `dyno test` takes its arguments apart itself, `--` included.
+    // These two take their arguments apart themselves, `--` included.
     let mut args = std::env::args_os().skip(1);
     let command = match args.next() {
         Some(first) if first == "test" => Command::Test {
+            args: args.collect(),
+        },
+        Some(first) if first == "collect" => Command::Collect {
             args: args.collect(),
         },
         _ => Cli::parse().command,
     };
     let done = match command {
         Command::Test { args } => commands::test::run(&args),
+        Command::Collect { args } => commands::collect::run(&args),
+        Command::Markers(args) => commands::markers::run(args),
         Command::Report(args) => commands::report::run(args),
         Command::Runs(args) => commands::runs::run(&args),
         Command::Models(args) => commands::models::run(args),

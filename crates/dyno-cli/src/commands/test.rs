@@ -12,6 +12,8 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::commands::{code, refuse};
+use crate::pruning::Pruning;
 use crate::screen;
 
 /// Run tests: pytest's paths, node ids and options, and those below.
@@ -76,6 +78,7 @@ fn execute(
     color: screen::Color,
 ) -> anyhow::Result<std::process::ExitCode> {
     let cwd = std::env::current_dir().context("cannot tell the working directory")?;
+    let pruning = Pruning::plan(&settings)?;
     let (run, journal) = start_run(&project_root(&cwd, settings.rootdir.as_deref()))?;
     let request = RunRequest {
         args: args
@@ -92,13 +95,14 @@ fn execute(
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default()
             .as_secs(),
+        prune: pruning.files(),
+        record: pruning.records(),
         settings,
     };
     let mut terminal = Terminal::new(screen::style(color));
     let mut screen = screen::Screen::default();
-    let exit = dyno_runner::run(&request, journal, |event| {
-        screen.print(&terminal.event(event));
-    })?;
+    let on_event = |event: &_| screen.print(&terminal.event(event));
+    let exit = dyno_runner::run(&request, journal, on_event, |told| pruning.keep(told))?;
     Ok(code(exit))
 }
 
@@ -161,13 +165,4 @@ fn start_run(root: &Path) -> anyhow::Result<(RunDir, Journal)> {
         elsewhere.display()
     );
     Ok(Runs::of(&elsewhere).start()?)
-}
-
-fn refuse(error: &dyn std::error::Error) -> std::process::ExitCode {
-    eprintln!("dyno: {error}");
-    code(ExitCode::UsageError)
-}
-
-fn code(code: ExitCode) -> std::process::ExitCode {
-    std::process::ExitCode::from(u8::from(code))
 }

@@ -1,0 +1,123 @@
+//! Which files a run need not import, because none of their tests is wanted.
+
+use super::asked::Asked;
+use super::known::{Known, Reader};
+use super::threads::side_by_side;
+use super::{Heard, Work, with_work};
+use crate::Disk;
+use crate::collection::Source;
+use crate::pytest::Pytest;
+use crate::request::{CollectError, Request};
+use dyno_model::RealCollection;
+use dyno_select::FileNeed;
+use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+/// What a run has to import, and what it need not.
+#[derive(Debug, Default)]
+pub struct Imports {
+    /// Files that cannot hold a wanted test, each with the number of its tests, all of them
+    /// deselected.
+    pub unneeded: BTreeMap<PathBuf, u64>,
+    /// Whether the run's own collection is worth keeping: the text left something open of
+    /// a file that it imports.
+    pub worth_keeping: bool,
+    /// For `--debug`.
+    pub debug: Vec<String>,
+}
+
+/// Finds the files that a run need not import. Asks pytest about no test; a file of which
+/// the text and the cache leave too much open is imported, and one whose number of tests is
+/// not known too, since the run tells how many it left out.
+pub fn imports(
+    request: &Request,
+    pytest: &dyn Pytest,
+    disk: &Disk,
+) -> Result<Imports, CollectError> {
+    let (mut imports, heard) = with_work(request, pytest, disk, |work, heard| {
+        let whole = work.whole_reasons();
+        if let Some(reason) = whole.first() {
+            let reason = &reason.reason;
+            heard.debug.push(format!("import: every file: {reason}"));
+            return Ok(Imports::default());
+        }
+        let known = work.read_all(heard);
+        let imports = work.imports(&known);
+        work.store.save(&work.project.layout().files, heard);
+        Ok(imports)
+    })?;
+    imports.debug = heard.debug;
+    Ok(imports)
+}
+
+/// Keeps what pytest collected in a run, for later ones. `asked` is when the run began.
+/// Gives what `--debug` would tell.
+pub fn keep(
+    request: &Request,
+    pytest: &dyn Pytest,
+    disk: &Disk,
+    collection: RealCollection,
+    asked: SystemTime,
+) -> Result<Vec<String>, CollectError> {
+    let ((), heard) = with_work(request, pytest, disk, |work, heard| {
+        let collected: HashSet<&str> = collection.files.iter().map(|file| &*file.file).collect();
+        let files = &work.project.layout().files;
+        let mut known = work.read_all(heard);
+        let open: Vec<usize> = (files.iter().zip(&known).enumerate())
+            .filter(|(_, (file, known))| {
+                is_from_text(known) && !known.tests.is_exact() && collected.contains(&*file.id)
+            })
+            .map(|(index, _)| index)
+            .collect();
+        let asked = Asked {
+            collection,
+            at: asked,
+        };
+        asked.settle(work, &open, &mut known, heard);
+        work.store.save(files, heard);
+        Ok(())
+    })?;
+    Ok(heard.debug)
+}
+
+fn is_from_text(known: &Known) -> bool {
+    matches!(known.source, Source::Text | Source::KeptText)
+}
+
+impl Work<'_> {
+    /// What is known of every file without asking.
+    fn read_all(&self, heard: &mut Heard) -> Vec<Known> {
+        let reader = Reader::new(self.project, self.store);
+        let files = self.project.layout().files.len();
+        let mut known = side_by_side(self.request.threads, files, |index| reader.read(index));
+        for known in &mut known {
+            heard.debug.append(&mut known.debug);
+        }
+        known
+    }
+
+    fn imports(&self, known: &[Known]) -> Imports {
+        let mut unneeded: BTreeMap<PathBuf, u64> = BTreeMap::new();
+        let mut needed: HashSet<PathBuf> = HashSet::new();
+        let mut worth_keeping = false;
+        for (file, known) in self.project.layout().files.iter().zip(known) {
+            match self.select(file, known).need() {
+                FileNeed::Skip {
+                    deselected: Some(count),
+                } => *unneeded.entry(file.path.clone()).or_default() += count as u64,
+                FileNeed::Skip { deselected: None } | FileNeed::Import => {
+                    worth_keeping |= is_from_text(known) && !known.tests.is_exact();
+                    needed.insert(file.path.clone());
+                }
+            }
+        }
+        // A file can be asked for twice.
+        unneeded.retain(|path, _| !needed.contains(path));
+        Imports {
+            unneeded,
+            worth_keeping,
+            debug: Vec::new(),
+        }
+    }
+}
