@@ -13,10 +13,14 @@ ARGS ?=
 UV_VERSION := 0.13.9
 CARGO_DENY_VERSION := 0.20.2
 CARGO_MACHETE_VERSION := 0.9.2
+CARGO_FUZZ_VERSION := 0.13.2
 
 VENV := .venv
 STAMPS := $(VENV)/stamps
 TOOLS := $(VENV)/cargo-tools
+PARITY := $(VENV)/parity/venv
+BENCH := $(VENV)/bench/venv
+FUZZ_SECONDS ?= 60
 
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 export PATH := $(VIRTUAL_ENV)/bin:$(CURDIR)/$(TOOLS)/bin:$(PATH)
@@ -27,7 +31,7 @@ export RUSTDOCFLAGS := -D warnings
 SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find crates python/dyno -type f \
 	-not -path '*/__pycache__/*' -not -path 'crates/*/tests/*' -not -name '*.pending-snap')
 
-.PHONY: help setup run test check fmt clippy doc deny unused ruff mypy tidy pins clean FORCE
+.PHONY: help setup run test check fmt clippy doc deny unused ruff mypy tidy pins parity bench fuzz clean FORCE
 
 help: ## Say what there is to make.
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -67,9 +71,27 @@ mypy: $(STAMPS)/requirements
 tidy:
 	cargo test --workspace --locked --test tidy
 
-pins: $(STAMPS)/uv ## Pin requirements/dev.in anew into requirements/dev.txt.
+pins: $(STAMPS)/uv ## Pin requirements/*.in anew into requirements/*.txt.
 	uv pip compile --quiet --upgrade --universal --python-version 3.10 --no-annotate \
 		--custom-compile-command 'make pins' requirements/dev.in -o requirements/dev.txt
+	for name in parity bench; do \
+		uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-annotate \
+			--custom-compile-command 'make pins' requirements/$$name.in -o requirements/$$name.txt; \
+	done
+
+parity: $(STAMPS)/parity ## Compare with pytest on other projects. ARGS="click --no-outcomes" narrows it.
+	$(PARITY)/bin/python scripts/parity/corpus.py --page docs/parity.md $(ARGS)
+
+bench: $(STAMPS)/bench ## Measure against pytest, xdist, rtest and karva. ARGS="trivial" narrows it.
+	$(BENCH)/bin/python benches/bench.py --dyno $(VENV)/bin/dyno --page docs/benchmarks.md $(ARGS)
+
+fuzz: $(STAMPS)/cargo-fuzz ## Fuzz each reader of text for FUZZ_SECONDS (60). Wants a nightly Rust.
+	@for target in select python discover config; do \
+		mkdir -p $(VENV)/fuzz/$$target; \
+		cargo +nightly fuzz run --fuzz-dir fuzz --target-dir $(VENV)/fuzz/build $$target \
+			$(VENV)/fuzz/$$target fuzz/seeds/$$target -- \
+			-max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -max_len=4096; \
+	done
 
 clean: ## Remove what was built and installed.
 	rm -rf $(VENV) target
@@ -94,6 +116,25 @@ $(STAMPS)/dyno: $(STAMPS)/requirements $(STAMPS)/sources $(SOURCES)
 	maturin build --quiet --release --out $(VENV)/wheels
 	uv pip install --quiet --no-deps --force-reinstall $(VENV)/wheels/*.whl
 	@touch $@
+
+# Environments of their own: other projects' tests and the peers' plugins are not to be met here.
+$(STAMPS)/parity: $(STAMPS)/dyno requirements/parity.txt
+	uv venv --quiet --clear --seed $(PARITY)
+	uv pip install --quiet --python $(PARITY) -r requirements/parity.txt
+	uv pip install --quiet --python $(PARITY) --no-deps $(VENV)/wheels/*.whl
+	@touch $@
+
+$(STAMPS)/bench: $(STAMPS)/dyno requirements/bench.txt
+	uv venv --quiet --clear $(BENCH)
+	uv pip install --quiet --python $(BENCH) -r requirements/bench.txt
+	uv pip install --quiet --python $(BENCH) --no-deps $(VENV)/wheels/*.whl
+	@touch $@
+
+$(STAMPS)/cargo-fuzz: Makefile
+	CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --locked --debug --root $(TOOLS) \
+		--target-dir $(TOOLS)/build cargo-fuzz@$(CARGO_FUZZ_VERSION)
+	rm -rf $(TOOLS)/build
+	@mkdir -p $(@D) && touch $@
 
 # Unoptimized: they run for a second and compile for minutes.
 $(STAMPS)/cargo-tools: Makefile

@@ -1,0 +1,293 @@
+#!/usr/bin/env python3
+"""Measures dyno against pytest, pytest-xdist, rtest and karva, in one session.
+
+Whole processes, from their start to their end, by the wall; the memory of the largest
+process. Repetitions are interleaved, so that what the machine does besides hits all alike;
+medians are told, and the ratio to pytest. `make bench` runs it and keeps
+`docs/benchmarks.md`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+
+import trees
+
+__all__: list[str] = []
+
+TIME_LIMIT = 300.0
+
+
+@dataclass
+class Contender:
+    """A command on a tree, and what it took."""
+
+    name: str
+    command: Sequence[str]
+    tree: Path
+    # What must be done before each repetition, which is not measured.
+    before: Callable[[Path], None] | None = None
+    # Measures to the first test's body rather than to the end.
+    to_first_test: bool = False
+    codes: Sequence[int] = (0,)
+    seconds: list[float] = field(default_factory=list)
+    megabytes: list[float] = field(default_factory=list)
+    problem: str = ""
+
+    def run(self) -> None:
+        """Runs once and notes it."""
+        if self.problem:
+            return
+        if self.before is not None:
+            self.before(self.tree)
+        with tempfile.TemporaryDirectory() as folder:
+            first = Path(folder, "first")
+            said = Path(folder, "said")
+            environment = os.environ | {"NO_COLOR": "1", "BENCH_FIRST_TEST": str(first)}
+            if not self.to_first_test:
+                del environment["BENCH_FIRST_TEST"]
+            with open(said, "wb") as output:
+                began = time.time()
+                started = time.perf_counter()
+                process = subprocess.Popen(
+                    self.command,
+                    cwd=self.tree,
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                )
+                # Not `Popen.wait`: only this tells what the process used.
+                _, status, usage = os.wait4(process.pid, 0)
+                seconds = time.perf_counter() - started
+            process.returncode = os.waitstatus_to_exitcode(status)
+            if process.returncode not in self.codes:
+                tail = said.read_text(errors="replace").strip()[-200:]
+                self.problem = f"exit code {process.returncode}: {tail}"
+                return
+            if self.to_first_test:
+                if not first.exists():
+                    self.problem = "no test ran"
+                    return
+                seconds = float(first.read_text()) - began
+        self.seconds.append(seconds)
+        self.megabytes.append(usage.ru_maxrss / 1024)
+
+
+@dataclass
+class Table:
+    """Contenders at one piece of work."""
+
+    title: str
+    contenders: list[Contender]
+
+    def measure(self, repetitions: int) -> None:
+        """Runs all, interleaved; a first round warms the page cache and counts for nothing."""
+        for repetition in range(repetitions + 1):
+            for contender in self.contenders:
+                contender.run()
+                if repetition == 0:
+                    contender.seconds.clear()
+                    contender.megabytes.clear()
+
+    def __str__(self) -> str:
+        lines = [
+            f"## {self.title}",
+            "",
+            "| contender | median, s | least, s | most, s | pytest takes | peak memory, MB |",
+            "|---|--:|--:|--:|--:|--:|",
+        ]
+        base = next((one for one in self.contenders if one.name == "pytest"), None)
+        for one in self.contenders:
+            if not one.seconds:
+                problem = one.problem.replace("|", "/").replace("\n", " ")
+                lines.append(f"| {one.name} | {problem} | | | | |")
+                continue
+            median = statistics.median(one.seconds)
+            ratio = ""
+            if base is not None and base.seconds and base is not one:
+                ratio = f"{statistics.median(base.seconds) / median:.1f} times as long"
+            lines.append(
+                f"| {one.name} | {median:.3f} | {min(one.seconds):.3f} | {max(one.seconds):.3f} "
+                f"| {ratio} | {statistics.median(one.megabytes):.0f} |"
+            )
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Commands:
+    """Where the contenders are."""
+
+    folder: Path
+    dyno: Path
+
+    def peer(self, name: str, *args: str) -> list[str]:
+        """A command of the benches' own environment."""
+        return [str(self.folder / name), *args]
+
+    def pytest(self, *args: str) -> list[str]:
+        """pytest, in that environment."""
+        return self.peer("python", "-m", "pytest", *args)
+
+    def own(self, command: str, *args: str) -> list[str]:
+        """dyno, with that environment's Python."""
+        return [str(self.dyno), command, "--python", str(self.folder / "python"), *args]
+
+
+def forget(tree: Path) -> None:
+    """Removes what any contender remembers of a tree, but for Python's bytecode."""
+    for name in (".dyno", ".pytest_cache", ".karva_cache"):
+        shutil.rmtree(tree / name, ignore_errors=True)
+
+
+def collect_trivial(run: Commands, place: Path) -> Table:
+    """10,000 trivial tests in 200 files, collected."""
+    tree = place / "trivial-10000"
+    trees.trivial(tree, 10_000, 200)
+    return Table(
+        "Collect 10,000 trivial tests in 200 files",
+        [
+            Contender("pytest", run.pytest("--collect-only", "-q"), tree),
+            Contender("rtest", run.peer("rtest", "--collect-only"), tree),
+            Contender("dyno, cold", run.own("collect", "-q"), tree, forget),
+            Contender("dyno, no cache", run.own("collect", "-q", "--no-cache"), tree),
+            Contender("dyno, warm", run.own("collect", "-q"), tree),
+        ],
+    )
+
+
+def collect_realistic(run: Commands, place: Path, *, hooked: bool) -> Table:
+    """4,000 realistic tests in 500 files, collected."""
+    tree = place / ("hooked" if hooked else "realistic")
+    trees.realistic(tree, 500, 4_000, hooked=hooked)
+    hook = ", with a hook that text does not settle" if hooked else ""
+    return Table(
+        f"Collect 4,000 tests in 500 files{hook}",
+        [
+            Contender("pytest", run.pytest("--collect-only", "-q"), tree),
+            Contender("rtest", run.peer("rtest", "--collect-only"), tree),
+            Contender("dyno, cold", run.own("collect", "-q"), tree, forget),
+            Contender("dyno, warm", run.own("collect", "-q"), tree),
+        ],
+    )
+
+
+def first_test(run: Commands, place: Path) -> Table:
+    """The time to the first test of a selection of one file in fifty."""
+    tree = place / "first"
+    trees.realistic(tree, 500, 4_000)
+    select = ("-m", "rare")
+
+    def contender(
+        name: str, command: list[str], before: Callable[[Path], None] | None = None
+    ) -> Contender:
+        # The asynchronous tests among them fail, as nothing here runs them.
+        return Contender(name, command, tree, before, to_first_test=True, codes=(0, 1))
+
+    return Table(
+        "Time to the first test of `-m rare`: 80 of 4,000 tests, 10 of 500 files",
+        [
+            contender("pytest", run.pytest("-q", *select)),
+            contender("pytest-xdist -n 2", run.pytest("-q", "-n", "2", *select)),
+            contender("dyno test, cold", run.own("test", *select), forget),
+            contender("dyno test, warm", run.own("test", *select)),
+        ],
+    )
+
+
+def run_trivial(run: Commands, place: Path) -> Table:
+    """10,000 trivial tests, run."""
+    tree = place / "run-10000"
+    trees.trivial(tree, 10_000, 200)
+    return Table(
+        "Run 10,000 trivial tests in 200 files",
+        [
+            Contender("pytest", run.pytest("-q"), tree),
+            Contender("pytest-xdist -n 2", run.pytest("-q", "-n", "2"), tree),
+            Contender("rtest, its own runner", run.peer("rtest", "--runner", "native"), tree),
+            Contender("karva", run.peer("karva", "test"), tree),
+            Contender("dyno test -n 1", run.own("test", "-n", "1"), tree),
+            Contender("dyno test -n auto", run.own("test", "-n", "auto"), tree),
+        ],
+    )
+
+
+def linear(run: Commands, place: Path) -> Table:
+    """Cost against size."""
+    contenders = []
+    for tests in (1_000, 10_000, 100_000):
+        tree = place / f"linear-{tests}"
+        trees.trivial(tree, tests, tests // 50)
+        cold = run.own("collect", "-q")
+        contenders.append(Contender(f"dyno, cold, {tests:,} tests", cold, tree, forget))
+        contenders.append(Contender(f"dyno, warm, {tests:,} tests", cold, tree))
+    return Table("Size: trivial tests, 50 a file", contenders)
+
+
+def machine() -> str:
+    """The machine and the versions, for the page."""
+    model = next(
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
+        platform.machine(),
+    )
+    names = ("pytest", "pytest-xdist", "rtest", "karva")
+    versions = ", ".join(f"{name} {metadata.version(name)}" for name in names)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return (
+        f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores ({model}), {memory:.0f} GiB, "
+        f"Linux {platform.release()}, Python {platform.python_version()}, {versions}."
+    )
+
+
+def main() -> int:
+    """Measures and prints, and writes the page."""
+    tables = {
+        "trivial": collect_trivial,
+        "realistic": lambda run, place: collect_realistic(run, place, hooked=False),
+        "hooked": lambda run, place: collect_realistic(run, place, hooked=True),
+        "first": first_test,
+        "run": run_trivial,
+        "linear": linear,
+    }
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", help=f"of {', '.join(tables)}; all if none is named")
+    parser.add_argument("--dyno", type=Path, default=Path(shutil.which("dyno") or "dyno"))
+    parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--page", type=Path, help="where to write the tables")
+    options = parser.parse_args()
+    run = Commands(Path(sys.executable).parent, options.dyno.absolute())
+    parts = []
+    with tempfile.TemporaryDirectory(prefix="dyno-bench-") as place:
+        for name in options.names or tables:
+            table = tables[name](run, Path(place))
+            table.measure(options.repetitions)
+            parts.append(str(table))
+            print(table, "", sep="\n", flush=True)
+    if options.page:
+        head = (
+            "# Benchmarks\n\nWritten by `make bench`; `benches/bench.py` says how it measures: "
+            f"whole processes, medians of {options.repetitions} interleaved repetitions, after one "
+            f"that does not count.\n\n{machine()}\n"
+        )
+        options.page.write_text(head + "\n" + "\n\n".join(parts) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
