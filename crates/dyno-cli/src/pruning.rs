@@ -5,6 +5,7 @@ use dyno_collect::{Disk, Imports, Request, Settle, imports, keep};
 use dyno_config::Settings;
 use dyno_model::RealCollection;
 use dyno_runner::PrunedFile;
+use std::path::Path;
 use std::time::SystemTime;
 
 /// The plan of a run's imports.
@@ -23,14 +24,12 @@ struct Planned {
 impl Pruning {
     /// Finds out what need not be imported, if the run selects. Where that cannot be told,
     /// everything is imported: pytest then says what is wrong in its own words.
-    pub(crate) fn plan(settings: &Settings) -> anyhow::Result<Self> {
+    pub(crate) fn plan(settings: &Settings, python: &Path, folder: &Path) -> anyhow::Result<Self> {
         if !settings.prune {
             return Ok(Self::default());
         }
         let at = SystemTime::now();
-        let Ok(pytest) = RealPytest::find(settings.python.clone())? else {
-            return Ok(Self::default());
-        };
+        let pytest = RealPytest::of(python.to_path_buf(), folder.to_path_buf())?;
         let request = pytest.request(&settings.pytest_args, Settle::Nothing, true);
         let planned = imports(&request, &pytest, &Disk::new()).ok();
         Ok(Self {

@@ -22,20 +22,18 @@ impl RealPytest {
     /// The pytest of the interpreter that `dyno test` would take.
     pub(crate) fn find(asked: Option<PathBuf>) -> anyhow::Result<Result<Self, String>> {
         let folder = std::env::current_dir().context("cannot tell the working directory")?;
-        let dyno = std::env::current_exe().context("cannot tell where dyno itself is")?;
-        let places = PythonPlaces {
-            asked,
-            executable: Some(dyno.clone()),
-            active: std::env::var_os("VIRTUAL_ENV").map(PathBuf::from),
-            path: std::env::var_os("PATH"),
-        };
-        Ok(match find_python(&places) {
-            Ok(python) => Ok(Self {
-                dyno,
-                python,
-                folder,
-            }),
-            Err(error) => Err(error.to_string()),
+        match find_python(&places(asked)) {
+            Ok(python) => Self::of(python, folder).map(Ok),
+            Err(error) => Ok(Err(error.to_string())),
+        }
+    }
+
+    /// The pytest of an interpreter.
+    pub(crate) fn of(python: PathBuf, folder: PathBuf) -> anyhow::Result<Self> {
+        Ok(Self {
+            dyno: std::env::current_exe().context("cannot tell where dyno itself is")?,
+            python,
+            folder,
         })
     }
 
@@ -80,6 +78,16 @@ impl Pytest for RealPytest {
         import: Option<&[PathBuf]>,
     ) -> Result<Told<RealCollection>, NoAnswer> {
         told(dyno_runner::collect(&self.ask(args), import))
+    }
+}
+
+/// Where dyno looks for an interpreter.
+pub(crate) fn places(asked: Option<PathBuf>) -> PythonPlaces {
+    PythonPlaces {
+        asked,
+        executable: std::env::current_exe().ok(),
+        active: std::env::var_os("VIRTUAL_ENV").map(PathBuf::from),
+        path: std::env::var_os("PATH"),
     }
 }
 

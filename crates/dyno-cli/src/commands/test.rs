@@ -6,7 +6,7 @@ use dyno_config::{Settings, TestOptions, resolve, split};
 use dyno_journal::{Journal, KEPT_RUNS, RunDir, Runs};
 use dyno_model::ExitCode;
 use dyno_report::Terminal;
-use dyno_runner::{PythonPlaces, RunRequest, find_python};
+use dyno_runner::{RunRequest, find_python};
 use std::ffi::OsString;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
@@ -14,6 +14,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::commands::{code, refuse};
 use crate::pruning::Pruning;
+use crate::pytest::places;
 use crate::screen;
 
 /// Run tests: pytest's paths, node ids and options, and those below.
@@ -64,7 +65,7 @@ pub(crate) fn run(args: &[OsString]) -> anyhow::Result<std::process::ExitCode> {
         Ok(settings) => settings,
         Err(error) => return Ok(refuse(&error)),
     };
-    let python = match find_python(&places(&settings)) {
+    let python = match find_python(&places(settings.python.clone())) {
         Ok(python) => python,
         Err(error) => return Ok(refuse(&error)),
     };
@@ -78,7 +79,7 @@ fn execute(
     color: screen::Color,
 ) -> anyhow::Result<std::process::ExitCode> {
     let cwd = std::env::current_dir().context("cannot tell the working directory")?;
-    let pruning = Pruning::plan(&settings)?;
+    let pruning = Pruning::plan(&settings, &python, &cwd)?;
     let (run, journal) = start_run(&project_root(&cwd, settings.rootdir.as_deref()))?;
     let request = RunRequest {
         args: args
@@ -112,16 +113,6 @@ fn processors() -> NonZeroU32 {
         .and_then(|count| u32::try_from(count.get()).ok())
         .and_then(NonZeroU32::new)
         .unwrap_or(NonZeroU32::MIN)
-}
-
-/// Where dyno looks for an interpreter.
-fn places(settings: &Settings) -> PythonPlaces {
-    PythonPlaces {
-        asked: settings.python.clone(),
-        executable: std::env::current_exe().ok(),
-        active: std::env::var_os("VIRTUAL_ENV").map(PathBuf::from),
-        path: std::env::var_os("PATH"),
-    }
 }
 
 /// The folder that keeps the project's runs: `--rootdir`, else the nearest one upwards

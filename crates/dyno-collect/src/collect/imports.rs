@@ -1,9 +1,8 @@
 //! Which files a run need not import, because none of their tests is wanted.
 
 use super::asked::Asked;
-use super::known::{Known, Reader};
-use super::threads::side_by_side;
-use super::{Heard, Work, with_work};
+use super::known::Known;
+use super::{Work, with_work};
 use crate::Disk;
 use crate::collection::Source;
 use crate::pytest::Pytest;
@@ -42,7 +41,7 @@ pub fn imports(
             heard.debug.push(format!("import: every file: {reason}"));
             return Ok(Imports::default());
         }
-        let known = work.read_all(heard);
+        let known = work.read(heard, |_| true);
         let imports = work.imports(&known);
         work.store.save(&work.project.layout().files, heard);
         Ok(imports)
@@ -63,7 +62,7 @@ pub fn keep(
     let ((), heard) = with_work(request, pytest, disk, |work, heard| {
         let collected: HashSet<&str> = collection.files.iter().map(|file| &*file.file).collect();
         let files = &work.project.layout().files;
-        let mut known = work.read_all(heard);
+        let mut known = work.read(heard, |_| true);
         let open: Vec<usize> = (files.iter().zip(&known).enumerate())
             .filter(|(_, (file, known))| {
                 is_from_text(known) && !known.tests.is_exact() && collected.contains(&*file.id)
@@ -86,17 +85,6 @@ fn is_from_text(known: &Known) -> bool {
 }
 
 impl Work<'_> {
-    /// What is known of every file without asking.
-    fn read_all(&self, heard: &mut Heard) -> Vec<Known> {
-        let reader = Reader::new(self.project, self.store);
-        let files = self.project.layout().files.len();
-        let mut known = side_by_side(self.request.threads, files, |index| reader.read(index));
-        for known in &mut known {
-            heard.debug.append(&mut known.debug);
-        }
-        known
-    }
-
     fn imports(&self, known: &[Known]) -> Imports {
         let mut unneeded: BTreeMap<PathBuf, u64> = BTreeMap::new();
         let mut needed: HashSet<PathBuf> = HashSet::new();

@@ -147,20 +147,10 @@ impl Work<'_> {
             self.store.save(&self.project.layout().files, heard);
             return Ok(collection);
         }
-        let reader = Reader::new(self.project, self.store);
         let files = &self.project.layout().files;
         let is_affected =
             |index: usize| affected.and_then(|all| all.get(index)) != Some(&Affected::No);
-        let mut known: Vec<Known> = side_by_side(self.request.threads, files.len(), |index| {
-            if is_affected(index) {
-                reader.read(index)
-            } else {
-                Known::nothing()
-            }
-        });
-        for known in &mut known {
-            heard.debug.append(&mut known.debug);
-        }
+        let mut known = self.read(heard, is_affected);
         let mut errors = Vec::new();
         if self.request.settle != Settle::Nothing {
             let mut open = self.open_files(&known);
@@ -204,6 +194,23 @@ impl Work<'_> {
             let paths = paths.get(file.path.as_path());
             ids.into_iter().chain(paths).any(|count| *count > 1)
         })
+    }
+
+    /// What is known without asking, of every file that is looked at.
+    fn read(&self, heard: &mut Heard, is_looked_at: impl Fn(usize) -> bool + Sync) -> Vec<Known> {
+        let reader = Reader::new(self.project, self.store);
+        let files = self.project.layout().files.len();
+        let mut known = side_by_side(self.request.threads, files, |index| {
+            if is_looked_at(index) {
+                reader.read(index)
+            } else {
+                Known::nothing()
+            }
+        });
+        for known in &mut known {
+            heard.debug.append(&mut known.debug);
+        }
+        known
     }
 
     /// Why the list of tests has to come from pytest as a whole; empty where it need not.

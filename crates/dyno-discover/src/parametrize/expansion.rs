@@ -16,18 +16,7 @@ use std::sync::Arc;
 
 /// The tests that a function makes.
 pub fn expand(function: &FunctionFacts<'_>, rules: &Rules, objects: &dyn Objects) -> Expansion {
-    let naming = Naming {
-        rules,
-        objects,
-        place: &function.place,
-    };
-    let mut tests = Expander {
-        function,
-        naming,
-        initial: Vec::new(),
-        closure: Closure::default(),
-        calls: Vec::new(),
-    };
+    let mut tests = Expander::new(function, rules, objects);
     match tests.prepare() {
         Ok(()) => Expansion::Tests(tests.instances()),
         Err(Trouble::Fails(reason)) => Expansion::Fails(reason),
@@ -47,18 +36,7 @@ pub fn family(
     objects: &dyn Objects,
     reason: &Reason,
 ) -> Instance {
-    let naming = Naming {
-        rules,
-        objects,
-        place: &function.place,
-    };
-    let mut tests = Expander {
-        function,
-        naming,
-        initial: Vec::new(),
-        closure: Closure::default(),
-        calls: Vec::new(),
-    };
+    let mut tests = Expander::new(function, rules, objects);
     // What fails here fails for pytest too, or is in doubt already.
     let _ = tests.prepare();
     tests.family(reason, false)
@@ -73,6 +51,20 @@ struct Expander<'a> {
 }
 
 impl<'a> Expander<'a> {
+    fn new(function: &'a FunctionFacts<'a>, rules: &'a Rules, objects: &'a dyn Objects) -> Self {
+        Self {
+            function,
+            naming: Naming {
+                rules,
+                objects,
+                place: &function.place,
+            },
+            initial: Vec::new(),
+            closure: Closure::default(),
+            calls: Vec::new(),
+        }
+    }
+
     /// Everything that all tests of the function share.
     fn prepare(&mut self) -> Result<(), Trouble> {
         let lists = self.lists();
