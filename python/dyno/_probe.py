@@ -39,6 +39,8 @@ _HOOKS = (
     "pytest_plugin_registered",
     "pytest_pycollect_makeitem",
     "pytest_pycollect_makemodule",
+    "pytest_report_collectionfinish",
+    "pytest_runtestloop",
     "pytest_sessionstart",
 )
 _OWN_MODULES = ("_pytest.", "dyno.", "pluggy.")

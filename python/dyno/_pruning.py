@@ -18,7 +18,7 @@ import pytest
 
 from dyno import _pytest_private as private
 
-__all__ = ["Pruning", "UnimportedModule"]
+__all__ = ["Pruning", "UnimportedModule", "leave_root_behind", "needed_modules"]
 
 
 class UnimportedModule(pytest.Module):
@@ -60,7 +60,7 @@ class Pruning:
         if not self._is_pruned(str(module_path)):
             return None
         if self._kept is None:
-            self._kept = set(_needed(parent.config))
+            self._kept = set(needed_modules(parent.config))
         if parent.config.rootpath in self._kept or module_path in self._kept:
             return None
         module: pytest.Module = UnimportedModule.from_parent(
@@ -69,13 +69,7 @@ class Pruning:
         return module
 
     def _collected(self, parent: pytest.Collector, path: Path) -> None:
-        """Leave behind what the import would have left for others: its folder in `sys.path`."""
-        mode = parent.config.getoption("importmode")
-        root = str(private.import_root(parent.config, path)) if mode != "importlib" else ""
-        if mode == "append" and root not in sys.path:
-            sys.path.append(root)
-        elif mode == "prepend" and root != sys.path[0]:
-            sys.path.insert(0, root)
+        leave_root_behind(parent.config, path)
         self.count += self._deselected(str(path))
 
     @pytest.hookimpl(tryfirst=True)
@@ -83,7 +77,19 @@ class Pruning:
         private.count_deselected(config, self.count)
 
 
-def _needed(config: pytest.Config) -> Iterator[Path]:
+def leave_root_behind(config: pytest.Config, path: Path) -> None:
+    """Leave behind what the import would have left for others: its folder in `sys.path`."""
+    mode = config.getoption("importmode")
+    if mode == "importlib":
+        return
+    root = str(private.import_root(config, path))
+    if mode == "append" and root not in sys.path:
+        sys.path.append(root)
+    elif mode == "prepend" and root != sys.path[0]:
+        sys.path.insert(0, root)
+
+
+def needed_modules(config: pytest.Config) -> Iterator[Path]:
     """Modules that must be imported whoever says otherwise; the root folder means all."""
     option = config.option
     # With these pytest decides by what it has collected, or by how many there are.

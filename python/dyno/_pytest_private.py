@@ -7,13 +7,14 @@ what dyno would lose without it.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from _pytest import fixtures, mark, pathlib
+from _pytest import cacheprovider, fixtures, mark, pathlib
 from _pytest import python as pytest_python
 from _pytest._io import TerminalWriter
 from _pytest.mark import KeywordMatcher, ParameterSet
@@ -22,9 +23,11 @@ from _pytest.warnings import warning_record_to_str
 
 __all__ = [
     "before_marks_are_read",
+    "captured",
     "claim_numbered_folder",
     "configured",
     "count_deselected",
+    "count_others",
     "file_of",
     "fixture_definitions",
     "fixture_param_ids",
@@ -42,8 +45,10 @@ __all__ = [
     "progress_style",
     "redirect_terminal",
     "relative_path",
+    "remember_nodes",
     "render",
     "restart_capture",
+    "set_object",
     "use_own_basetemp",
     "warning_text",
 ]
@@ -239,6 +244,46 @@ def count_deselected(config: pytest.Config, count: int) -> None:
     if reporter is not None and count:
         reporter._numcollected += count
         reporter._add_stats("deselected", [None] * count)
+
+
+def count_others(config: pytest.Config, collected: int, deselected: int) -> None:
+    """Let the terminal reporter count items that another process made (``_numcollected``)."""
+    reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None:
+        reporter._numcollected += collected
+    count_deselected(config, deselected)
+
+
+def remember_nodes(config: pytest.Config, nodes: Sequence[str]) -> None:
+    """Let ``cache/nodeids`` have these too (``NFPlugin.cached_nodeids``).
+
+    They are strings up to pytest 9.1.
+    """
+    plugin: Any = config.pluginmanager.get_plugin("nfplugin")
+    if plugin is not None:
+        parse: Any = getattr(getattr(cacheprovider, "NodeId", None), "parse", str)
+        plugin.cached_nodeids.update(map(parse, nodes))
+
+
+def set_object(collector: pytest.Module, module: object) -> None:
+    """Keep a module from being imported when somebody asks for it (``PyobjMixin._obj``)."""
+    private: Any = collector
+    private._obj = module
+
+
+@contextlib.contextmanager
+def captured(config: pytest.Config) -> Iterator[None]:
+    """Swallow what is written meanwhile, as the capture is set up (``CaptureManager``)."""
+    capture: Any = config.pluginmanager.getplugin("capturemanager")
+    if capture is None or capture._global_capturing is None:
+        yield
+        return
+    capture.resume_global_capture()
+    try:
+        yield
+    finally:
+        capture.suspend_global_capture(in_=False)
+        capture.read_global_capture()
 
 
 def import_root(config: pytest.Config, path: Path) -> Path:

@@ -13,7 +13,7 @@ from typing import Any
 
 __all__ = ["PROTOCOL", "Connection", "Disconnected"]
 
-PROTOCOL = 2
+PROTOCOL = 3
 
 _LENGTH = struct.Struct(">I")
 _CHUNK = 1 << 16

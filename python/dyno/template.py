@@ -12,10 +12,10 @@ reporter is silent meanwhile, because ``dyno`` prints.
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import difflib
-import enum
 import gc
-import io
 import os
 import platform
 import selectors
@@ -23,18 +23,21 @@ import signal
 import socket
 import sys
 import traceback
-import warnings
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
 from dyno import _pytest_private as private
 from dyno import _reports, worker
 from dyno._collection import Collection
+from dyno._feed import Feed
 from dyno._pruning import Pruning
 from dyno._recorder import Recorder
+from dyno._sharing import Claims, Sharing, can_share, import_modules, tell_of_others
+from dyno._siblings import Siblings, fork
+from dyno._terminal import Terminal, Voice
 from dyno._wire import PROTOCOL, Connection, Disconnected
 
 __all__ = ["keep_xdist_out", "main"]
@@ -72,6 +75,9 @@ def main(descriptor: int, args: list[str]) -> int:
         template.hint_at_options(args)
     if template.is_worker:
         template.leave_worker()
+    elif template.is_sibling:
+        # It came to no collection, as its elder will.
+        template.end_sibling(code)
     else:
         sys.stdout.flush()
         runner.send("done", code=code & 0xFF)
@@ -83,61 +89,23 @@ def main(descriptor: int, args: list[str]) -> int:
 _OWN_OPTIONS = ("--numprocesses", "--no-capture", "--python")
 
 
-class _Voice(enum.Enum):
-    """What becomes of what pytest's terminal reporter writes."""
-
-    OUTPUT = "output"
-    SUMMARY = "summary"
-    SILENT = "silent"
-
-
-class _Terminal(io.TextIOBase):
-    """The file that pytest's terminal reporter writes to: frames for the runner."""
-
-    encoding = "utf-8"
-
-    def __init__(self, runner: Connection) -> None:
-        self._runner = runner
-        self._parts: list[str] = []
-        self.voice = _Voice.OUTPUT
-
-    def write(self, text: str) -> int:
-        if self.voice is not _Voice.SILENT:
-            self._parts.append(text)
-            if "\n" in text:
-                self.flush()
-        return len(text)
-
-    def flush(self) -> None:
-        if self._parts and self.voice is not _Voice.SILENT:
-            text = "".join(self._parts).encode("utf-8", "replace").decode()
-            self._parts.clear()
-            self._runner.send(self.voice.value, text=text)
-
-    def turn(self, voice: _Voice) -> None:
-        self.flush()
-        self._parts.clear()
-        self.voice = voice
-
-    def isatty(self) -> bool:
-        return sys.stdout.isatty()
-
-    def writable(self) -> bool:
-        return True
-
-
 class Template:
     """The pytest plugin that parks, forks and is fed."""
 
     def __init__(self, runner: Connection) -> None:
         self._runner = runner
-        self._terminal = _Terminal(runner)
+        self._terminal = Terminal(runner)
         self._deselected = 0
         self._pruning: Pruning | None = None
+        self._share: dict[str, Any] | None = None
+        self._siblings = Siblings()
+        self._sharing: Sharing | None = None
+        self._others: dict[str, Any] | None = None
+        self._hears_of_others = False
+        self.is_sibling = False
         self._children: dict[int, tuple[int, int]] = {}
         self._worker: worker.Worker | None = None
         self._xdist_workers: object = None
-        self._locations: dict[str, tuple[str, int | None, str]] = {}
         self._start = Path.cwd()
         self._parser: pytest.Parser | None = None
         self._config: pytest.Config
@@ -171,6 +139,9 @@ class Template:
         if pruned:
             self._pruning = Pruning(pruned.__contains__, pruned.__getitem__)
             yield self._pruning
+        self._share = message.get("share")
+        if self._share:
+            self._siblings.offer(self._runner, self._share["siblings"])
         if message.get("record"):
             yield Collection(recorder, lambda found: self._say("recorded", collection=found))
             recorder.start()
@@ -192,10 +163,63 @@ class Template:
         private.redirect_terminal(session.config, self._terminal)
         self._say("session_started")
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self, session: pytest.Session) -> None:
+        if self._share is None:
+            return
+        share, self._share = self._share, None
+        if not can_share(session.config):
+            self._say("alone")
+            self._siblings.decline()
+            return
+        private.claim_numbered_folder(session.config)
+        claims = Claims(share["files"])
+        self._terminal.flush()
+        end = self._siblings.fork()
+        if end is not None:
+            self._become_sibling(session.config, end)
+        self._sharing = Sharing(
+            session.config, claims, share["everywhere"], sibling=self.is_sibling
+        )
+        session.config.pluginmanager.register(self._sharing, "dyno-sharing")
+
+    def _become_sibling(self, config: pytest.Config, end: socket.socket) -> None:
+        self.is_sibling = True
+        self._runner.close()
+        self._runner = self._terminal.runner = Connection(end)
+        self._terminal.turn(Voice.SILENT)
+        private.restart_capture(config)
+
+    def end_sibling(self, code: int) -> NoReturn:
+        """End this process without the end of pytest's session, which is the first's."""
+        with contextlib.suppress(Disconnected):
+            self._runner.send("done", code=code & 0xFF)
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        if self._sharing is None:
+            return
+        if self.is_sibling:
+            # Not yet: what pytest was about to raise goes first.
+            return
+        self._say("part", modules=self._sharing.modules())
+        others = self._runner.receive()
+        import_modules(session.config, others["modules"])
+        self._hears_of_others = True
+        tell_of_others(session, others)
+        self._hears_of_others = False
+        self._others = others
+
     def pytest_deselected(self, items: list[pytest.Item]) -> None:
         self._deselected += len(items)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if self._hears_of_others:
+            return
         if report.failed:
             self._say("collect_failed", failure=_reports.collect_failure(self._config, report))
         elif report.skipped:
@@ -218,12 +242,18 @@ class Template:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
         option = session.config.option
-        failed = session.testsfailed and not option.continue_on_collection_errors
-        if failed or option.collectonly or not session.items:
-            return None  # pytest's own loop knows what to do, and its reporter what to print.
-        private.claim_numbered_folder(session.config)
-        self._terminal.turn(_Voice.SILENT)
-        self._say("collected", **self._collected(session))
+        if self.is_sibling:
+            assert self._sharing is not None
+            self._say("part", **self._part(session, self._sharing))
+        else:
+            elsewhere = len(self._others["tests"]) if self._others else 0
+            failed = session.testsfailed and not option.continue_on_collection_errors
+            if failed or option.collectonly or not (session.items or elsewhere):
+                return None  # pytest's own loop knows what to do, and its reporter what to print.
+            session.testscollected += elsewhere
+            private.claim_numbered_folder(session.config)
+            self._terminal.turn(Voice.SILENT)
+            self._say("collected", **self._collected(session))
         # Not `gc.freeze` too, which would share more pages: it hides objects from
         # `gc.get_referrers` and `gc.get_objects`, and tests and plugins would notice.
         gc.collect()
@@ -236,13 +266,23 @@ class Template:
             signal.signal(signal.SIGINT, interrupt)
         if child is not None:
             return child.run(session)
+        if self.is_sibling:
+            self.end_sibling(0)
         return True
+
+    def _part(self, session: pytest.Session, sharing: Sharing) -> dict[str, Any]:
+        return {
+            "items": [_reports.item(item) for item in session.items],
+            "deselected": sharing.deselected,
+            "reports": sharing.reports,
+            "modules": sharing.modules(),
+        }
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_internalerror(self) -> None:
         # pytest's reporter is about to print it, and must be heard. A worker tells its own.
         if self._worker is None:
-            self._terminal.turn(_Voice.OUTPUT)
+            self._terminal.turn(Voice.OUTPUT)
 
     def _collected(self, session: pytest.Session) -> dict[str, Any]:
         config, option = session.config, session.config.option
@@ -266,6 +306,7 @@ class Template:
 
     def _park(self, session: pytest.Session) -> worker.Worker | None:
         """Serve the runner until the run is over. Returns a worker in a forked child."""
+        feed = Feed(session, self._others["tests"] if self._others else ())
         with selectors.DefaultSelector() as selector:
             selector.register(self._runner, selectors.EVENT_READ)
             while True:
@@ -275,13 +316,15 @@ class Template:
                         self._reap(key.fd)
                 while (message := self._runner.poll()) is not None:
                     match message["type"]:
+                        case "others":
+                            import_modules(session.config, message["modules"])
                         case "fork":
                             child = self._fork(session, message, selector)
                             if child is not None:
                                 return child
                         case "feed":
                             for report in message["reports"]:
-                                self._feed(session, report)
+                                feed.take(report)
                         case "finish":
                             self._end_session(session, message["stop"])
                             return None
@@ -297,12 +340,7 @@ class Template:
     ) -> worker.Worker | None:
         end = self._runner.take_descriptor()
         number: int = message["worker"]
-        sys.stdout.flush()
-        sys.stderr.flush()
-        with warnings.catch_warnings():
-            # Python 3.12 and newer warn of threads, and a suite may make that an error.
-            warnings.simplefilter("ignore")
-            pid = os.fork()
+        pid = fork()
         if pid == 0:
             selector.close()
             self._runner.close()
@@ -320,39 +358,8 @@ class Template:
         self._say("forked", worker=number, pid=pid)
         return None
 
-    def _feed(self, session: pytest.Session, event: dict[str, Any]) -> None:
-        """Tell the controller's plugins what a worker did."""
-        hook = session.config.hook
-        match event["type"]:
-            case "start":
-                hook.pytest_runtest_logstart(
-                    nodeid=event["test"], location=self._location(session, event["test"])
-                )
-            case "report":
-                report = _reports.unpack(session.config, event["packed"])
-                hook.pytest_runtest_logreport(report=report)
-            case "finish":
-                hook.pytest_runtest_logfinish(
-                    nodeid=event["test"], location=self._location(session, event["test"])
-                )
-            case "crash":
-                hook.pytest_runtest_logreport(
-                    report=pytest.TestReport(
-                        event["test"],
-                        self._location(session, event["test"]),
-                        {},
-                        "failed",
-                        event["message"],
-                        "call",
-                    )
-                )
-
-    def _location(self, session: pytest.Session, test: str) -> tuple[str, int | None, str]:
-        if not self._locations:
-            self._locations = {item.nodeid: item.location for item in session.items}
-        return self._locations[test]
-
     def _end_session(self, session: pytest.Session, stop: dict[str, str] | None) -> None:
+        self._siblings.wait()
         match stop:
             case None:
                 return
@@ -367,14 +374,14 @@ class Template:
     def pytest_terminal_summary(self) -> Generator[None, object, object]:
         # Innermost, so that the reporter's own sections, which dyno prints, stay
         # silent and those of plugins are heard.
-        silent = self._terminal.voice is _Voice.SILENT
+        silent = self._terminal.voice is Voice.SILENT
         if silent and self._worker is None:
-            self._terminal.turn(_Voice.SUMMARY)
+            self._terminal.turn(Voice.SUMMARY)
         try:
             return (yield)
         finally:
             if silent:
-                self._terminal.turn(_Voice.SILENT)
+                self._terminal.turn(Voice.SILENT)
 
     def pytest_unconfigure(self) -> None:
         self._terminal.flush()

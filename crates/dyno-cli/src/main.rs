@@ -1,7 +1,7 @@
 //! The `dyno` command: wiring and exit codes, nothing else.
 
 mod commands;
-mod pruning;
+mod imports;
 mod pytest;
 mod screen;
 

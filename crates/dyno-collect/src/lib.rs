@@ -24,7 +24,7 @@ mod variables;
 mod verbosity;
 mod why;
 
-pub use collect::{Imports, collect, imports, keep};
+pub use collect::{Imports, Wanted, collect, imports, keep};
 pub use collection::{Collection, File, Folder, Listed, Source};
 pub use difference::{Difference, differences};
 pub use disk::Disk;

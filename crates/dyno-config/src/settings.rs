@@ -19,11 +19,23 @@ pub struct Settings {
     /// Files that cannot hold a selected test are not imported: the command line selects
     /// by `-m` or `-k`, and `--import-all` was not given.
     pub prune: bool,
+    /// Several templates may share the import: `--import-all` was not given.
+    pub share: bool,
     /// The tests have the terminal: one worker in the foreground.
     pub debugger: bool,
 }
 
 impl Settings {
+    /// How many templates may share the import, on a machine with so many `processors`: no
+    /// more than workers, as far as the command line tells their number.
+    pub fn templates(&self, processors: NonZeroU32) -> u32 {
+        if self.share {
+            self.slots(processors, None, false).min(processors.get())
+        } else {
+            1
+        }
+    }
+
     /// How many workers may run at once, on a machine with so many `processors`.
     ///
     /// `addopts` is what pytest-xdist's `-n` resolved to in the ini file, which counts
@@ -69,6 +81,7 @@ pub fn resolve(options: TestOptions, split: Split) -> Result<Settings, SettingsE
         pytest_args,
         rootdir: split.rootdir.map(PathBuf::from),
         prune: selected && !options.import_all,
+        share: !options.import_all,
         debugger: split.debugger,
     })
 }

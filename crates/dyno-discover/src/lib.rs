@@ -4,6 +4,7 @@
 //! [`Project::tell`] says what the text of one file tells. Nothing is imported and nothing
 //! is guessed: what the text does not settle is a [`dyno_model::Unknown`] with its reason.
 
+mod apart;
 mod elsewhere;
 pub mod fixture;
 mod further_plugins;
@@ -18,6 +19,7 @@ pub mod parametrize;
 mod project;
 pub mod rules;
 
+pub use apart::Apart;
 pub use project::{CHECKED, Project, Told};
 
 pub mod changed;

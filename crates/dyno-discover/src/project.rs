@@ -1,5 +1,6 @@
 //! A project: its files, its conftests, its hooks, and what its text tells of each file.
 
+use crate::apart::{Apart, apart, binds_files, reads_list};
 use crate::elsewhere::changed_elsewhere;
 use crate::fixture::{Layer, PluginFixture, PluginParams};
 use crate::further_plugins::Further;
@@ -190,6 +191,33 @@ impl<'a> Project<'a> {
     /// What hooks do.
     pub fn hooks(&self) -> &Hooks {
         &self.suite.hooks
+    }
+
+    /// Why all tests have to be collected in one process, if they do.
+    pub fn one_process(&self) -> Option<String> {
+        let hooks = &self.suite.hooks;
+        let mut unknown = hooks.whole_list().chain(self.unknown.iter().cloned());
+        if let Some(unknown) = unknown.next() {
+            return Some(unknown.reason);
+        }
+        let conftests = self.conftests.values().map(|conftest| &conftest.layer);
+        // As under pytest-xdist, the fixtures of installed plugins, which come first, bind no tests together.
+        let mut layers = self.everywhere.iter().skip(1).chain(conftests);
+        let mut read = self.read_for_all().into_iter().filter_map(|path| {
+            let module = self.suite.world.load(path).ok()?;
+            let word = reads_list(&module.source)?;
+            Some(format!("`{}` has `{word}` in it", module.file))
+        });
+        (hooks.reads_list.clone())
+            .or_else(|| layers.find_map(binds_files))
+            .or_else(|| read.next())
+    }
+
+    /// How a file bears being imported by one of several processes.
+    pub fn apart(&self, file: &LayoutFile) -> Apart {
+        // One that cannot be parsed is nobody's to change anything.
+        let module = self.suite.world.read(&file.path);
+        module.map_or(Apart::Quiet, |module| apart(&module))
     }
 
     /// The files that the hooks and fixtures of conftests and of the modules that they load

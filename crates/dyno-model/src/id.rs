@@ -112,6 +112,19 @@ impl fmt::Display for WorkerId {
     }
 }
 
+/// A template of a run. The first is the one that pytest's session lives in; further ones,
+/// its siblings, share the import of the test files with it.
+#[derive(
+    Debug, Default, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct TemplateId(pub u32);
+
+impl TemplateId {
+    /// The one that pytest's session lives in.
+    pub const FIRST: Self = Self(0);
+}
+
 /// A unit of a run: its place in the plan, counted from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]

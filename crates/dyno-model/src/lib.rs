@@ -29,7 +29,7 @@ pub use event::{Display, Event, ProcessExit, Progress, Stamped, Stop, WorkerFail
 pub use exit::ExitCode;
 pub use files::{FileKind, Files, FilesInMemory, FolderEntry};
 pub use fnmatch::Fnmatch;
-pub use id::{InvalidId, RunId, TestId, UnitId, WorkerId};
+pub use id::{InvalidId, RunId, TemplateId, TestId, UnitId, WorkerId};
 pub use item::{Item, Location, Marker};
 pub use os_path::absolute_path;
 pub use outcome::{Category, Outcome, Tally};

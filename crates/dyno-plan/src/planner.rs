@@ -1,7 +1,7 @@
 //! The state machine that hands units to workers.
 
 use crate::Unit;
-use dyno_model::{TestId, UnitId, WorkerId};
+use dyno_model::{TemplateId, TestId, UnitId, WorkerId};
 use std::collections::{BTreeMap, VecDeque};
 
 /// What happened.
@@ -26,8 +26,13 @@ pub enum Input {
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Start a worker with this id.
-    StartWorker(WorkerId),
+    /// Start a worker.
+    StartWorker {
+        /// Its id.
+        worker: WorkerId,
+        /// The template to fork it from.
+        template: TemplateId,
+    },
     /// Give a worker this unit, or what is left of it.
     Assign {
         /// The worker.
@@ -35,19 +40,29 @@ pub enum Action {
         /// The unit, or what is left of it.
         unit: Unit,
     },
-    /// Tell a worker that nothing is left.
+    /// Tell a worker that nothing is left for it.
     Finish(WorkerId),
     /// All workers have ended and nothing is left to start.
     Done,
 }
 
 /// Hands units to at most `slots` workers at a time, in order.
+///
+/// A worker runs units of its own template only. Where these have run out and another
+/// template's have not, it ends, and a worker of the other takes its slot.
 #[derive(Debug)]
 pub struct Planner {
-    waiting: VecDeque<Unit>,
+    waiting: BTreeMap<TemplateId, VecDeque<Unit>>,
     slots: usize,
     next_worker: u32,
-    workers: BTreeMap<WorkerId, Doing>,
+    workers: BTreeMap<WorkerId, Live>,
+}
+
+/// A live worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Live {
+    template: TemplateId,
+    doing: Doing,
 }
 
 /// What a live worker does.
@@ -64,8 +79,12 @@ enum Doing {
 impl Planner {
     /// A planner for `units`. `slots` of 0 counts as 1.
     pub fn new(units: Vec<Unit>, slots: usize) -> Self {
+        let mut waiting: BTreeMap<_, VecDeque<_>> = BTreeMap::new();
+        for unit in units {
+            waiting.entry(unit.template).or_default().push_back(unit);
+        }
         Self {
-            waiting: units.into(),
+            waiting,
             slots: slots.max(1),
             next_worker: 0,
             workers: BTreeMap::new(),
@@ -76,12 +95,19 @@ impl Planner {
     pub fn step(&mut self, input: Input) -> Vec<Action> {
         match input {
             Input::Start => self.fill(),
-            Input::Asked(worker) => vec![self.answer(worker)],
+            Input::Asked(worker) => self.answer(worker).into_iter().collect(),
             Input::Ended { worker, rest } => {
-                if let Some(Doing::Running(id)) = self.workers.remove(&worker)
+                if let Some(live) = self.workers.remove(&worker)
+                    && let Doing::Running(id) = live.doing
                     && !rest.is_empty()
                 {
-                    self.waiting.push_front(Unit { id, tests: rest });
+                    let template = live.template;
+                    let waiting = self.waiting.entry(template).or_default();
+                    waiting.push_front(Unit {
+                        id,
+                        template,
+                        tests: rest,
+                    });
                 }
                 self.fill()
             }
@@ -92,33 +118,53 @@ impl Planner {
         }
     }
 
-    fn answer(&mut self, worker: WorkerId) -> Action {
-        if let Some(unit) = self.waiting.pop_front() {
-            self.workers.insert(worker, Doing::Running(unit.id));
+    fn answer(&mut self, worker: WorkerId) -> Option<Action> {
+        let live = self.workers.get_mut(&worker)?;
+        let unit = (self.waiting.get_mut(&live.template)).and_then(VecDeque::pop_front);
+        Some(if let Some(unit) = unit {
+            live.doing = Doing::Running(unit.id);
             Action::Assign { worker, unit }
         } else {
-            self.workers.insert(worker, Doing::Finishing);
+            live.doing = Doing::Finishing;
             Action::Finish(worker)
-        }
+        })
     }
 
     /// Starts workers while there is a unit that no live worker is about to ask for.
     fn fill(&mut self) -> Vec<Action> {
         let mut actions = Vec::new();
-        let starting = |doing: &&Doing| **doing == Doing::Starting;
-        let starting = self.workers.values().filter(starting).count();
-        let wanted = self.waiting.len().saturating_sub(starting);
-        let free = self.slots.saturating_sub(self.workers.len());
-        for _ in 0..wanted.min(free) {
+        while self.workers.len() < self.slots
+            && let Some(template) = self.neediest()
+        {
             let worker = WorkerId(self.next_worker);
             self.next_worker += 1;
-            self.workers.insert(worker, Doing::Starting);
-            actions.push(Action::StartWorker(worker));
+            let doing = Doing::Starting;
+            self.workers.insert(worker, Live { template, doing });
+            actions.push(Action::StartWorker { worker, template });
         }
-        if self.workers.is_empty() && self.waiting.is_empty() {
+        if self.workers.is_empty() && self.waiting.values().all(VecDeque::is_empty) {
             actions.push(Action::Done);
         }
         actions
+    }
+
+    /// The template with the most waiting units for each worker that it would then have,
+    /// among those with a unit that nobody is about to ask for.
+    fn neediest(&self) -> Option<TemplateId> {
+        let mut neediest = None;
+        let mut most = (0, 1);
+        for (template, waiting) in &self.waiting {
+            let of = |live: &&Live| live.template == *template && live.doing != Doing::Finishing;
+            let workers: Vec<_> = self.workers.values().filter(of).collect();
+            let starting = workers.iter().filter(|live| live.doing == Doing::Starting);
+            let need = (waiting.len(), workers.len() + 1);
+            // As fractions, without dividing.
+            if waiting.len() > starting.count() && need.0 * most.1 > most.0 * need.1 {
+                most = need;
+                neediest = Some(*template);
+            }
+        }
+        neediest
     }
 }
 
@@ -132,12 +178,18 @@ mod tests {
         let name = |n| TestId::new(format!("t.py::test_{id}_{n}")).unwrap();
         Unit {
             id: UnitId(id),
+            template: TemplateId(id % 100 / 10),
             tests: (0..tests).map(name).collect(),
         }
     }
 
     const A: WorkerId = WorkerId(0);
     const B: WorkerId = WorkerId(1);
+
+    fn start(worker: WorkerId, template: u32) -> Action {
+        let template = TemplateId(template);
+        Action::StartWorker { worker, template }
+    }
 
     fn ended(worker: WorkerId) -> Input {
         Input::Ended {
@@ -149,8 +201,8 @@ mod tests {
     #[test]
     fn units_go_out_one_at_a_time_and_then_workers_finish() {
         let mut planner = Planner::new(vec![unit(0, 1), unit(1, 2)], 4);
-        let start = planner.step(Input::Start);
-        assert_eq!(start, [Action::StartWorker(A), Action::StartWorker(B)]);
+        let started = planner.step(Input::Start);
+        assert_eq!(started, [start(A, 0), start(B, 0)]);
         let assigned = planner.step(Input::Asked(B));
         assert_eq!(
             assigned,
@@ -179,9 +231,10 @@ mod tests {
             worker: A,
             rest: rest.clone(),
         });
-        assert_eq!(actions, [Action::StartWorker(B)]);
+        assert_eq!(actions, [start(B, 0)]);
         let expected = Unit {
             id: UnitId(0),
+            template: TemplateId::FIRST,
             tests: rest,
         };
         assert_eq!(
@@ -216,6 +269,23 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_worker_makes_room_for_one_of_another_template() {
+        // Units 0 and 1 are the first template's, 10 to 13 the second's.
+        let units = [0, 1, 10, 11, 12, 13].map(|id| unit(id, 1)).to_vec();
+        let mut planner = Planner::new(units, 2);
+        // The second has twice as much to do, and then as much for each worker.
+        assert_eq!(planner.step(Input::Start), [start(A, 1), start(B, 0)]);
+        for _ in 0..2 {
+            let [Action::Assign { unit, .. }] = &planner.step(Input::Asked(B))[..] else {
+                panic!()
+            };
+            assert_eq!(unit.template, TemplateId(0));
+        }
+        assert_eq!(planner.step(Input::Asked(B)), [Action::Finish(B)]);
+        assert_eq!(planner.step(ended(B)), [start(WorkerId(2), 1)]);
+    }
+
     proptest! {
         /// Whatever workers do, each test is run once and the machine comes to an end.
         #[test]
@@ -227,24 +297,26 @@ mod tests {
             let units: Vec<_> = sizes
                 .iter()
                 .zip(0..)
-                .map(|(size, id)| unit(id, *size))
+                // Of up to ten templates.
+                .map(|(size, id)| unit(id * 7, *size))
                 .collect();
             let all: BTreeSet<_> = units.iter().flat_map(|u| u.tests.clone()).collect();
             let mut planner = Planner::new(units, slots);
             let mut ran = BTreeSet::new();
-            let mut live = BTreeSet::new();
+            let mut live = BTreeMap::new();
             let mut fates = fates.into_iter();
             let mut inputs = VecDeque::from([Input::Start]);
             let mut done = false;
             while let Some(input) = inputs.pop_front() {
                 for action in planner.step(input) {
                     match action {
-                        Action::StartWorker(worker) => {
-                            prop_assert!(live.insert(worker));
+                        Action::StartWorker { worker, template } => {
+                            prop_assert!(live.insert(worker, template).is_none());
                             prop_assert!(live.len() <= slots);
                             inputs.push_back(Input::Asked(worker));
                         }
                         Action::Assign { worker, unit } => {
+                            prop_assert_eq!(live[&worker], unit.template);
                             // A worker may die in its first test, which then has its outcome.
                             let dies = fates.next() == Some(0);
                             let reached = if dies { 1 } else { unit.tests.len() };

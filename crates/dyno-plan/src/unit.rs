@@ -1,6 +1,6 @@
 //! Which tests must share a process.
 
-use dyno_model::{Item, TestId, UnitId};
+use dyno_model::{Item, TemplateId, TestId, UnitId};
 use std::collections::HashMap;
 
 /// Tests that run in one process, one after the other.
@@ -8,6 +8,8 @@ use std::collections::HashMap;
 pub struct Unit {
     /// Its place in the plan.
     pub id: UnitId,
+    /// The template whose workers can run it: the one that imported its tests.
+    pub template: TemplateId,
     /// Its tests, in pytest's order.
     pub tests: Vec<TestId>,
 }
@@ -22,8 +24,17 @@ pub enum Grouping {
     SharedFixtures,
 }
 
-/// Puts `items`, in pytest's order, into units ordered by their first test.
-pub fn units(items: &[Item], grouping: Grouping) -> Vec<Unit> {
+/// Puts the items of each template, in pytest's order, into units ordered by their first
+/// test. Templates are numbered from the first on.
+pub fn units<'i>(templates: impl IntoIterator<Item = &'i [Item]>, grouping: Grouping) -> Vec<Unit> {
+    let mut units = Vec::new();
+    for (items, template) in templates.into_iter().zip(0..) {
+        units_of(items, TemplateId(template), grouping, &mut units);
+    }
+    units
+}
+
+fn units_of(items: &[Item], template: TemplateId, grouping: Grouping, units: &mut Vec<Unit>) {
     let mut groups = Groups::new(items.len());
     match grouping {
         Grouping::Whole => (1..items.len()).for_each(|index| groups.join(0, index)),
@@ -38,19 +49,18 @@ pub fn units(items: &[Item], grouping: Grouping) -> Vec<Unit> {
         }
     }
     let mut place_of = HashMap::new();
-    let mut units: Vec<Unit> = Vec::new();
     for (index, item) in items.iter().enumerate() {
         let place = *place_of.entry(groups.root(index)).or_insert_with(|| {
             let id = UnitId(u32::try_from(units.len()).unwrap_or(u32::MAX));
             units.push(Unit {
                 id,
+                template,
                 tests: Vec::new(),
             });
             units.len() - 1
         });
         units[place].tests.push(item.id.clone());
     }
-    units
 }
 
 /// Disjoint sets of indices, the root of each being its smallest member.
@@ -104,21 +114,33 @@ mod tests {
     #[test]
     fn tests_that_share_nothing_are_units_of_their_own() {
         let items = [item(0, &[]), item(1, &[]), item(2, &[])];
-        assert_eq!(units(&items, Grouping::SharedFixtures).len(), 3);
-        assert_eq!(units(&items, Grouping::Whole).len(), 1);
-        assert!(units(&[], Grouping::Whole).is_empty());
+        assert_eq!(units([&items[..]], Grouping::SharedFixtures).len(), 3);
+        assert_eq!(units([&items[..]], Grouping::Whole).len(), 1);
+        assert!(units([&[][..]], Grouping::Whole).is_empty());
     }
 
     #[test]
     fn sharing_is_transitive_and_keeps_pytests_order() {
         let items = [item(0, &[1]), item(1, &[]), item(2, &[2]), item(3, &[1, 2])];
         assert_eq!(
-            names(&units(&items, Grouping::SharedFixtures)),
+            names(&units([&items[..]], Grouping::SharedFixtures)),
             [
                 vec!["t.py::test_0", "t.py::test_2", "t.py::test_3"],
                 vec!["t.py::test_1"]
             ]
         );
+    }
+
+    #[test]
+    fn tests_of_two_templates_are_never_in_one_unit() {
+        let (one, other) = ([item(0, &[1]), item(1, &[1])], [item(2, &[1])]);
+        let units = units([&one[..], &other[..]], Grouping::SharedFixtures);
+        let places: Vec<_> = units
+            .iter()
+            .map(|unit| (unit.id.0, unit.template.0))
+            .collect();
+        assert_eq!(places, [(0, 0), (1, 1)]);
+        assert_eq!(names(&units)[1], ["t.py::test_2"]);
     }
 
     proptest! {
@@ -127,7 +149,7 @@ mod tests {
             shares in proptest::collection::vec(proptest::collection::vec(0u8..12, 0..4), 0..40)
         ) {
             let items: Vec<_> = shares.iter().enumerate().map(|(i, s)| item(i, s)).collect();
-            let units = units(&items, Grouping::SharedFixtures);
+            let units = units([&items[..]], Grouping::SharedFixtures);
             let mut unit_of = HashMap::new();
             for unit in &units {
                 for test in &unit.tests {

@@ -3,12 +3,12 @@
 //! Everything runs on the thread that calls [`run`]: it spawns the keeper, and a process
 //! that must die with its parent must not be spawned by a thread that may end earlier.
 
-use crate::machine::{Effect, Input, Machine};
+use crate::machine::{Effect, Input, Leave, Machine};
 use crate::peer::{Outbox, connect};
 use crate::spawn::{self, Launch, Role, Stdio, Template};
-use crate::{RunError, RunRequest};
+use crate::{Imports, RunError, RunRequest};
 use dyno_journal::Journal;
-use dyno_model::{Event, ExitCode, ProcessExit, RealCollection, Stamped, WorkerId};
+use dyno_model::{Event, ExitCode, ProcessExit, RealCollection, Stamped, TemplateId, WorkerId};
 use dyno_wire::template::{FromTemplate, ToTemplate};
 use rustix::fd::OwnedFd;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -32,11 +32,13 @@ const CRASH_LOG: usize = 16 * 1024;
 
 /// Runs tests and hands each event, once it is on disk, to `on_event`.
 ///
+/// `imports` says what is to be imported; it is called while the interpreter starts.
 /// `on_collection` hears what was collected and what that depended on, before any test
-/// starts, where `request.record` asks for it. The run waits for it.
+/// starts, where `imports` asks for it, once for each template. The run waits for it.
 pub fn run(
     request: &RunRequest,
     journal: Journal,
+    imports: impl FnOnce() -> Imports,
     on_event: impl FnMut(&Stamped),
     on_collection: impl FnMut(RealCollection),
 ) -> Result<ExitCode, RunError> {
@@ -44,22 +46,24 @@ pub fn run(
         .enable_all()
         .build()
         .map_err(RunError::Runtime)?;
+    let template = {
+        let _entered = runtime.enter();
+        spawn_template(request)?
+    };
+    // While the interpreter starts.
+    let imports = imports();
     let local = tokio::task::LocalSet::new();
-    let code = local.block_on(&runtime, drive(request, journal, on_event, on_collection));
+    let code = local.block_on(
+        &runtime,
+        drive(request, journal, template, imports, on_event, on_collection),
+    );
     // Readers that still wait for a peer are dropped, not waited for.
     runtime.shutdown_background();
     code
 }
 
-async fn drive(
-    request: &RunRequest,
-    journal: Journal,
-    on_event: impl FnMut(&Stamped),
-    mut on_collection: impl FnMut(RealCollection),
-) -> Result<ExitCode, RunError> {
-    let (inbox, mut inputs) = mpsc::channel(INBOX);
-    let began = Instant::now();
-    let template = spawn::spawn(&Launch {
+fn spawn_template(request: &RunRequest) -> Result<Template, RunError> {
+    spawn::spawn(&Launch {
         role: Role::Template,
         dyno: request.dyno.clone(),
         python: request.python.clone(),
@@ -75,7 +79,19 @@ async fn drive(
     .map_err(|source| RunError::Spawn {
         what: request.dyno.clone(),
         source,
-    })?;
+    })
+}
+
+async fn drive(
+    request: &RunRequest,
+    journal: Journal,
+    template: Template,
+    imports: Imports,
+    on_event: impl FnMut(&Stamped),
+    mut on_collection: impl FnMut(RealCollection),
+) -> Result<ExitCode, RunError> {
+    let (inbox, mut inputs) = mpsc::channel(INBOX);
+    let began = Instant::now();
     listen_for_signals(&inbox).map_err(RunError::Runtime)?;
     let mut driver = Driver::connect(request, journal, on_event, template, inbox)?;
     let mut machine = Machine::new(
@@ -84,20 +100,14 @@ async fn drive(
         request.run.to_string(),
     );
     driver.record(request.started_event());
-    driver.perform(
-        Effect::ToTemplate(ToTemplate::Collect {
-            prune: request.prune.clone(),
-            record: request.record,
-        }),
-        &machine,
-    )?;
-    let code = loop {
+    machine.expect_siblings(driver.collect(imports)?);
+    let (code, leave) = loop {
         // The driver holds a sender, so the channel never closes.
         let Some(input) = inputs.recv().await else {
             return Err(RunError::Deaf);
         };
         let input = match input {
-            Input::Template(FromTemplate::Recorded { collection }) => {
+            Input::Template(_, FromTemplate::Recorded { collection }) => {
                 on_collection(*collection);
                 continue;
             }
@@ -108,13 +118,14 @@ async fn drive(
         for effect in machine.step(began.elapsed(), input) {
             ended = ended.or(driver.perform(effect, &machine)?);
         }
-        if let Some(code) = ended {
-            break code;
+        if let Some(ended) = ended {
+            break ended;
         }
     };
     // Readers that still have something to say are not waited for.
     drop(inputs);
-    driver.close(code).await
+    driver.close(leave).await?;
+    Ok(code)
 }
 
 fn listen_for_signals(inbox: &mpsc::Sender<Input>) -> std::io::Result<()> {
@@ -145,6 +156,7 @@ struct Driver<F> {
     on_event: F,
     inbox: mpsc::Sender<Input>,
     template: Outbox,
+    siblings: HashMap<TemplateId, Outbox>,
     template_pidfd: Option<OwnedFd>,
     keeper_ended: tokio::task::JoinHandle<()>,
     lifeline: OwnedFd,
@@ -173,7 +185,8 @@ impl<F: FnMut(&Stamped)> Driver<F> {
         } = template;
         // How the template ended is known when the keeper has ended, after everything under it.
         let (drained, is_drained) = tokio::sync::oneshot::channel::<()>();
-        let outbox = connect(socket, inbox.clone(), Input::Template, move |garbage| {
+        let says = |message| Input::Template(TemplateId::FIRST, message);
+        let outbox = connect(socket, inbox.clone(), says, move |garbage| {
             let _ = drained.send(());
             garbage.map(Input::TemplateGarbled)
         })
@@ -193,6 +206,7 @@ impl<F: FnMut(&Stamped)> Driver<F> {
             on_event,
             inbox,
             template: outbox,
+            siblings: HashMap::new(),
             template_pidfd: None,
             keeper_ended,
             lifeline,
@@ -222,11 +236,17 @@ impl<F: FnMut(&Stamped)> Driver<F> {
         }
     }
 
-    fn perform(&mut self, effect: Effect, machine: &Machine) -> Result<Option<ExitCode>, RunError> {
+    fn perform(
+        &mut self,
+        effect: Effect,
+        machine: &Machine,
+    ) -> Result<Option<(ExitCode, Leave)>, RunError> {
         match effect {
             Effect::Record(event) => self.record(event),
-            Effect::ToTemplate(message) => self.template.send(&message, None)?,
-            Effect::Fork(worker) => self.fork(worker, &machine.fork_message(worker))?,
+            Effect::ToTemplate(template, message) => self.tell(template, &message, None)?,
+            Effect::Fork(worker, template) => {
+                self.fork(worker, template, &machine.fork_message(worker))?;
+            }
             Effect::ToWorker(worker, message) => {
                 if let Some(handle) = self.workers.get(&worker) {
                     handle.outbox.send(&message, None)?;
@@ -246,14 +266,59 @@ impl<F: FnMut(&Stamped)> Driver<F> {
                     let _ = inbox.send(Input::GraceOver(worker)).await;
                 });
             }
-            Effect::End(code) => return Ok(Some(code)),
+            Effect::End(code, leave) => return Ok(Some((code, leave))),
         }
         Ok(None)
     }
 
-    fn fork(&mut self, worker: WorkerId, message: &ToTemplate) -> Result<(), RunError> {
+    /// Tells the first template how to collect, and hands it the sockets of its siblings.
+    /// Gives their number.
+    fn collect(&mut self, imports: Imports) -> Result<u32, RunError> {
+        let Imports {
+            prune,
+            record,
+            share,
+        } = imports;
+        let siblings = share.as_ref().map_or(0, |share| share.siblings);
+        let collect = ToTemplate::Collect {
+            prune,
+            record,
+            share,
+        };
+        self.tell(TemplateId::FIRST, &collect, None)?;
+        for template in (1..=siblings).map(TemplateId) {
+            let (ours, theirs) = UnixStream::pair().map_err(RunError::Runtime)?;
+            let sibling = ToTemplate::Sibling { template };
+            self.tell(TemplateId::FIRST, &sibling, Some(theirs.into()))?;
+            let says = move |message| Input::Template(template, message);
+            let outbox = connect(ours, self.inbox.clone(), says, move |garbage| {
+                let closed = Input::SiblingClosed(template);
+                Some(garbage.map_or(closed, Input::TemplateGarbled))
+            })
+            .map_err(RunError::Runtime)?;
+            self.siblings.insert(template, outbox);
+        }
+        Ok(siblings)
+    }
+
+    fn tell(
+        &self,
+        template: TemplateId,
+        message: &ToTemplate,
+        descriptor: Option<OwnedFd>,
+    ) -> Result<(), RunError> {
+        let outbox = self.siblings.get(&template).unwrap_or(&self.template);
+        Ok(outbox.send(message, descriptor)?)
+    }
+
+    fn fork(
+        &mut self,
+        worker: WorkerId,
+        template: TemplateId,
+        message: &ToTemplate,
+    ) -> Result<(), RunError> {
         let (ours, theirs) = UnixStream::pair().map_err(RunError::Runtime)?;
-        self.template.send(message, Some(theirs.into()))?;
+        self.tell(template, message, Some(theirs.into()))?;
         let crash_log = self.logs.join(format!("{worker}.crash"));
         let outbox = connect(
             ours,
@@ -276,10 +341,10 @@ impl<F: FnMut(&Stamped)> Driver<F> {
     /// Takes hold of processes as they are named.
     fn watch(&mut self, input: &Input) {
         match input {
-            Input::Template(FromTemplate::Hello { pid, .. }) => {
+            Input::Template(TemplateId::FIRST, FromTemplate::Hello { pid, .. }) => {
                 self.template_pidfd = open_pidfd(*pid);
             }
-            Input::Template(FromTemplate::Forked { worker, pid }) => {
+            Input::Template(_, FromTemplate::Forked { worker, pid }) => {
                 if let Some(handle) = self.workers.get_mut(worker) {
                     handle.pidfd = open_pidfd(*pid);
                 }
@@ -296,12 +361,23 @@ impl<F: FnMut(&Stamped)> Driver<F> {
         }
     }
 
-    /// Kills what is left of the run and waits until it is dead.
-    async fn close(self, code: ExitCode) -> Result<ExitCode, RunError> {
+    /// Lets the template leave, or kills what is left of the run, and waits until all is
+    /// dead.
+    async fn close(mut self, leave: Leave) -> Result<(), RunError> {
+        if leave == Leave::Itself {
+            let mut again = signal(SignalKind::interrupt()).map_err(RunError::Runtime)?;
+            // The keeper ends with it.
+            tokio::select! {
+                _ = &mut self.keeper_ended => {}
+                () = tokio::time::sleep(GRACE) => {}
+                _ = again.recv() => {}
+            }
+        }
         drop(self.lifeline);
-        let _ = self.keeper_ended.await;
-        self.journal.finish().map_err(RunError::Journal)?;
-        Ok(code)
+        if !self.keeper_ended.is_finished() {
+            let _ = self.keeper_ended.await;
+        }
+        self.journal.finish().map_err(RunError::Journal)
     }
 }
 

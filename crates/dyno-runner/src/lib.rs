@@ -14,7 +14,7 @@ mod workers;
 
 pub use ask::{Ask, AskError, Told, collect, probe};
 pub use driver::run;
-pub use dyno_wire::template::PrunedFile;
+pub use dyno_wire::template::{PrunedFile, Share};
 pub use python::{NoPython, PythonPlaces, find_python};
 
 use dyno_config::Settings;
@@ -43,12 +43,20 @@ pub struct RunRequest {
     pub processors: NonZeroU32,
     /// Seconds since the epoch.
     pub unix_time: u64,
+}
+
+/// What a run imports.
+#[derive(Debug, Default)]
+pub struct Imports {
     /// Test modules that hold no test that is wanted and need not be imported. Whoever
     /// names them knows that no hook needs the whole list of items, and that importing them
     /// has no part in what the other files hold.
     pub prune: Vec<PrunedFile>,
     /// Whether `on_collection` is to hear what was collected.
     pub record: bool,
+    /// How several templates share the import, by whoever knows that no hook, fixture or
+    /// test needs all tests in one process.
+    pub share: Option<Share>,
 }
 
 impl RunRequest {

@@ -1,6 +1,8 @@
 //! What the runner knows of each worker.
 
-use dyno_model::{Category, Outcome, Phase, PhaseReport, ProcessExit, Status, TestId, WorkerId};
+use dyno_model::{
+    Category, Outcome, Phase, PhaseReport, ProcessExit, Status, TemplateId, TestId, WorkerId,
+};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -11,6 +13,7 @@ pub(crate) struct Workers(BTreeMap<WorkerId, Worker>);
 /// One worker, from the order to fork it until it is accounted for.
 #[derive(Debug, Default)]
 pub(crate) struct Worker {
+    pub(crate) template: TemplateId,
     /// Tests of its unit that it has not started.
     pub(crate) rest: VecDeque<TestId>,
     /// The test that it runs.
@@ -49,12 +52,25 @@ pub(crate) enum Ending {
 }
 
 impl Workers {
-    pub(crate) fn insert(&mut self, worker: WorkerId) {
-        self.0.insert(worker, Worker::default());
+    pub(crate) fn insert(&mut self, worker: WorkerId, template: TemplateId) {
+        let state = Worker {
+            template,
+            ..Worker::default()
+        };
+        self.0.insert(worker, state);
     }
 
     pub(crate) fn get_mut(&mut self, worker: WorkerId) -> Option<&mut Worker> {
         self.0.get_mut(&worker)
+    }
+
+    /// Those that a template forked.
+    pub(crate) fn of(&self, template: TemplateId) -> Vec<WorkerId> {
+        let workers = self
+            .0
+            .iter()
+            .filter(|(_, state)| state.template == template);
+        workers.map(|(id, _)| *id).collect()
     }
 
     pub(crate) fn live(&self) -> Vec<WorkerId> {

@@ -5,8 +5,16 @@
 //! ended (it is their parent, so only it can), and is fed every report so that
 //! plugins which live in the controller under pytest-xdist (junitxml, the cache) see
 //! the whole run. [`ToTemplate::Finish`] lets its session end.
+//!
+//! Several templates may share the import ([`Share`]). The first is the one above; its
+//! siblings are forks of it that collect a part of the files. When each has said what came
+//! of its part ([`FromTemplate::Part`]), all are told what the others' brought
+//! ([`ToTemplate::Others`]), and only then does the first say [`FromTemplate::Collected`].
 
-use dyno_model::{CollectFailure, Display, Item, RealCollection, Skip, Warning, WorkerId};
+use dyno_model::{
+    CollectFailure, Display, Item, Location, RealCollection, Skip, TemplateId, TestId, Warning,
+    WorkerId,
+};
 use serde::{Deserialize, Serialize};
 
 /// What the runner says to the template.
@@ -21,6 +29,26 @@ pub enum ToTemplate {
         /// Whether to say [`FromTemplate::Recorded`].
         #[serde(default)]
         record: bool,
+        /// Whether and how siblings share the import.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        share: Option<Share>,
+    },
+    /// A sibling that may be forked: follows [`ToTemplate::Collect`], once for each. Its
+    /// socket travels with this frame's first byte, as `SCM_RIGHTS` ancillary data.
+    Sibling {
+        /// Its id.
+        template: TemplateId,
+    },
+    /// What the other templates brought. Answers [`FromTemplate::Part`].
+    Others {
+        /// Modules that one of them has imported and that are to be imported here too.
+        modules: Vec<String>,
+        /// For the first template: the tests of its siblings.
+        tests: Vec<TestPlace>,
+        /// For the first template: how many tests its siblings deselected.
+        deselected: u64,
+        /// For the first template: what its siblings could not collect, or skipped, packed.
+        reports: Vec<String>,
     },
     /// Fork a worker. The worker's socket travels with this frame's first byte, as
     /// `SCM_RIGHTS` ancillary data.
@@ -51,6 +79,27 @@ pub struct PrunedFile {
     pub path: String,
     /// How many of its tests would have been deselected, for the counts that are shown.
     pub deselected: u64,
+}
+
+/// How several templates share the import of test files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Share {
+    /// How many siblings there may be.
+    pub siblings: u32,
+    /// Absolute paths of modules that whoever comes to first imports.
+    pub files: Vec<String>,
+    /// Absolute paths of modules that each imports, and the first collects. Whatever is not
+    /// named is the first's alone.
+    pub everywhere: Vec<String>,
+}
+
+/// A test and where it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TestPlace {
+    /// Its node id.
+    pub id: TestId,
+    /// Its place.
+    pub location: Location,
 }
 
 /// One thing that happened in a worker, for the template's plugins.
@@ -148,7 +197,11 @@ pub enum FromTemplate {
         /// What was collected.
         collection: Box<RealCollection>,
     },
-    /// The template has parked: these are the tests to run.
+    /// It will not share the import; the siblings' sockets are closed.
+    Alone,
+    /// It has collected its part, and waits for [`ToTemplate::Others`].
+    Part(Part),
+    /// The first template has parked: these are the tests to run.
     Collected(Box<Collected>),
     /// A worker was forked.
     Forked {
@@ -174,6 +227,23 @@ pub enum FromTemplate {
         /// pytest's exit code.
         code: u8,
     },
+}
+
+/// What a template collected of the files that it shares with others.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Part {
+    /// Tests in pytest's order; of the first template none, since it tells them later.
+    #[serde(default)]
+    pub items: Vec<Item>,
+    /// How many a sibling deselected.
+    #[serde(default)]
+    pub deselected: u64,
+    /// What a sibling could not collect, or skipped: packed reports.
+    #[serde(default)]
+    pub reports: Vec<String>,
+    /// The modules, other than test files, that were imported, in that order.
+    #[serde(default)]
+    pub modules: Vec<String>,
 }
 
 /// The outcome of a collection.

@@ -7,13 +7,14 @@ use dyno_journal::{Journal, KEPT_RUNS, RunDir, Runs};
 use dyno_model::ExitCode;
 use dyno_report::Terminal;
 use dyno_runner::{RunRequest, find_python};
+use std::cell::OnceCell;
 use std::ffi::OsString;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::commands::{code, refuse};
-use crate::pruning::Pruning;
+use crate::imports::ImportPlan;
 use crate::pytest::places;
 use crate::screen;
 
@@ -79,7 +80,6 @@ fn execute(
     color: screen::Color,
 ) -> anyhow::Result<std::process::ExitCode> {
     let cwd = std::env::current_dir().context("cannot tell the working directory")?;
-    let pruning = Pruning::plan(&settings, &python, &cwd)?;
     let (run, journal) = start_run(&project_root(&cwd, settings.rootdir.as_deref()))?;
     let request = RunRequest {
         args: args
@@ -96,14 +96,28 @@ fn execute(
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default()
             .as_secs(),
-        prune: pruning.files(),
-        record: pruning.records(),
         settings,
     };
     let mut terminal = Terminal::new(screen::style(color));
     let mut screen = screen::Screen::default();
     let on_event = |event: &_| screen.print(&terminal.event(event));
-    let exit = dyno_runner::run(&request, journal, on_event, |told| pruning.keep(told))?;
+    let plan = OnceCell::new();
+    let imports = || {
+        // Without a plan everything is imported.
+        let made = ImportPlan::make(
+            &request.settings,
+            request.processors,
+            &request.python,
+            &request.cwd,
+        );
+        plan.get_or_init(|| made.unwrap_or_default()).imports()
+    };
+    let keep = |told| {
+        if let Some(plan) = plan.get() {
+            plan.keep(told);
+        }
+    };
+    let exit = dyno_runner::run(&request, journal, imports, on_event, keep)?;
     Ok(code(exit))
 }
 

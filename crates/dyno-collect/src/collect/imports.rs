@@ -1,12 +1,16 @@
-//! Which files a run need not import, because none of their tests is wanted.
+//! Which files a run need not import, because none of their tests is wanted, and which of
+//! the others several processes can share.
 
 use super::asked::Asked;
 use super::known::Known;
-use super::{Work, with_work};
+use super::threads::side_by_side;
+use super::{Heard, Work, with_work};
 use crate::Disk;
 use crate::collection::Source;
 use crate::pytest::Pytest;
 use crate::request::{CollectError, Request};
+use dyno_discover::Apart;
+use dyno_discover::layout::{FileRole, LayoutFile};
 use dyno_model::RealCollection;
 use dyno_select::FileNeed;
 use std::collections::{BTreeMap, HashSet};
@@ -19,11 +23,26 @@ pub struct Imports {
     /// Files that cannot hold a wanted test, each with the number of its tests, all of them
     /// deselected.
     pub unneeded: BTreeMap<PathBuf, u64>,
+    /// Files that several processes may share, each importing a part: those that are
+    /// needed, in pytest's order. Empty where one process has to import all.
+    pub shared: Vec<PathBuf>,
+    /// Files that each of these processes has to import, because it changes what is not
+    /// their own; their tests belong to one of them.
+    pub everywhere: Vec<PathBuf>,
     /// Whether the run's own collection is worth keeping: the text left something open of
     /// a file that it imports.
     pub worth_keeping: bool,
     /// For `--debug`.
     pub debug: Vec<String>,
+}
+
+/// What a run wants to know of its imports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanted {
+    /// Which files it can do without. It has an expression that selects.
+    pub unneeded: bool,
+    /// Which files several processes can share.
+    pub shared: bool,
 }
 
 /// Finds the files that a run need not import. Asks pytest about no test; a file of which
@@ -33,6 +52,7 @@ pub fn imports(
     request: &Request,
     pytest: &dyn Pytest,
     disk: &Disk,
+    wanted: Wanted,
 ) -> Result<Imports, CollectError> {
     let (mut imports, heard) = with_work(request, pytest, disk, |work, heard| {
         let whole = work.whole_reasons();
@@ -41,9 +61,15 @@ pub fn imports(
             heard.debug.push(format!("import: every file: {reason}"));
             return Ok(Imports::default());
         }
-        let known = work.read(heard, |_| true);
-        let imports = work.imports(&known);
-        work.store.save(&work.project.layout().files, heard);
+        let mut imports = Imports::default();
+        if wanted.unneeded {
+            let known = work.read(heard, |_| true);
+            imports = work.imports(&known);
+            work.store.save(&work.project.layout().files, heard);
+        }
+        if wanted.shared {
+            work.share(&mut imports, heard);
+        }
         Ok(imports)
     })?;
     imports.debug = heard.debug;
@@ -105,7 +131,48 @@ impl Work<'_> {
         Imports {
             unneeded,
             worth_keeping,
-            debug: Vec::new(),
+            ..Imports::default()
         }
+    }
+
+    /// Finds the files that several processes may share.
+    fn share(&self, imports: &mut Imports, heard: &mut Heard) {
+        let mut because = |reason: String| {
+            heard
+                .debug
+                .push(format!("import: in one process: {reason}"));
+        };
+        if let Some(reason) = self.project.one_process() {
+            return because(reason);
+        }
+        let mut seen = HashSet::new();
+        let files: Vec<&LayoutFile> = (self.project.layout().files.iter())
+            .filter(|file| file.role == FileRole::Module)
+            .filter(|file| !imports.unneeded.contains_key(&file.path) && seen.insert(&file.path))
+            .collect();
+        let apart = side_by_side(self.request.threads, files.len(), |index| {
+            self.project.apart(files[index])
+        });
+        let mut shared = Vec::new();
+        let mut everywhere = Vec::new();
+        for (file, apart) in files.into_iter().zip(apart) {
+            match apart {
+                Apart::Quiet => shared.push(file.path.clone()),
+                Apart::Loud(line) => {
+                    let place = format!("{}:{line}", file.id);
+                    heard
+                        .debug
+                        .push(format!("import: in each process: {place}"));
+                    everywhere.push(file.path.clone());
+                }
+                Apart::Never(reason) => {
+                    return heard
+                        .debug
+                        .push(format!("import: in one process: `{}`: {reason}", file.id));
+                }
+            }
+        }
+        imports.shared = shared;
+        imports.everywhere = everywhere;
     }
 }

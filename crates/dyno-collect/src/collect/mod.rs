@@ -24,7 +24,7 @@ mod store;
 mod threads;
 mod whole;
 
-pub use imports::{Imports, imports, keep};
+pub use imports::{Imports, Wanted, imports, keep};
 
 use crate::Disk;
 use crate::cache::Surroundings;

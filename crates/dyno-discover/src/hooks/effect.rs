@@ -44,6 +44,8 @@ pub struct Hooks {
     pub asyncio_auto: bool,
     /// Hypothesis' plugin is there, which marks its tests.
     pub hypothesis: bool,
+    /// Why somebody waits for, or looks at, the list of all tests without changing it.
+    pub reads_list: Option<String>,
     /// anyio's plugin is there; in auto mode it takes every coroutine.
     pub anyio: Option<AnyioMode>,
 }

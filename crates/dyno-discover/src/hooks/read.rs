@@ -5,6 +5,7 @@ use super::effect::{AnyioMode, Effect, Hooks, Kind};
 use super::generates::generates_for;
 use super::known::{Known, known};
 use super::reach::reaches;
+use crate::apart::LIST_READERS;
 use crate::module::{Object, of_module};
 use dyno_model::{Environment, HookImplementation, PytestConfig};
 use dyno_python::{Function, Module, World, ast};
@@ -69,6 +70,10 @@ pub(crate) fn conftest_hooks(
     for entry in world.names(module).entries {
         if !entry.name.starts_with("pytest_") {
             continue;
+        }
+        if LIST_READERS.contains(&&*entry.name) {
+            let reason = format!("a conftest has `{}`", entry.name);
+            hooks.reads_list.get_or_insert(reason);
         }
         let worst = worst(&entry.name);
         if matches!(worst, Worst::Nothing) {
@@ -145,6 +150,11 @@ fn ini<'c>(config: &'c PytestConfig, environment: &'c Environment, name: &str) -
 }
 
 fn plugin_hook(world: &World<'_>, implementation: &HookImplementation, hooks: &mut Hooks) {
+    if LIST_READERS.contains(&implementation.hook.as_str()) {
+        let HookImplementation { plugin, hook, .. } = implementation;
+        let reason = format!("the plugin {plugin} has `{hook}`");
+        hooks.reads_list.get_or_insert(reason);
+    }
     let worst = match worst(&implementation.hook) {
         // What a plugin set up, the probe of the environment saw.
         Worst::Anything | Worst::Nothing => return,

@@ -5,15 +5,17 @@
 //! before its consequences; every test that a worker was given is reported, handed on,
 //! or (after a stop) known not to have run; the run ends, whoever dies.
 
+mod siblings;
 mod template;
 mod workers;
 
 use crate::workers::{Prospect, Workers};
 use dyno_config::Settings;
-use dyno_model::{Event, ExitCode, ProcessExit, Stop, TestId, WorkerId};
+use dyno_model::{Event, ExitCode, ProcessExit, Stop, TemplateId, TestId, WorkerId};
 use dyno_plan::{Action, Planner};
 use dyno_wire::template::{Feed, FromTemplate, SessionStop, ToTemplate};
 use dyno_wire::worker::{FromWorker, ToWorker};
+use siblings::Siblings;
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -25,9 +27,11 @@ const FEED_BATCH: usize = 32;
 /// What happened.
 #[derive(Debug)]
 pub(crate) enum Input {
-    Template(FromTemplate),
-    /// What the template said is no message; nothing further of it is read.
+    Template(TemplateId, FromTemplate),
+    /// What a template said is no message; nothing further of it is read.
     TemplateGarbled(String),
+    /// A sibling's socket is closed.
+    SiblingClosed(TemplateId),
     /// The keeper ended, and everything under it with it.
     TemplateGone(ProcessExit),
     Worker(WorkerId, FromWorker),
@@ -49,11 +53,11 @@ pub(crate) enum Input {
 #[derive(Debug)]
 pub(crate) enum Effect {
     Record(Event),
-    ToTemplate(ToTemplate),
-    /// Make a socket pair and let the template fork a worker with one end of it.
-    Fork(WorkerId),
+    ToTemplate(TemplateId, ToTemplate),
+    /// Make a socket pair and let a template fork a worker with one end of it.
+    Fork(WorkerId, TemplateId),
     ToWorker(WorkerId, ToWorker),
-    /// Interrupt the template, as Ctrl-C would.
+    /// Interrupt the first template, as Ctrl-C would.
     InterruptTemplate,
     /// Interrupt a worker, as Ctrl-C would.
     Interrupt(WorkerId),
@@ -61,8 +65,17 @@ pub(crate) enum Effect {
     Kill(WorkerId),
     /// Say `GraceOver` after the grace period.
     StartGrace(WorkerId),
-    /// The run is over: kill what is left and exit.
-    End(ExitCode),
+    /// The run is over.
+    End(ExitCode, Leave),
+}
+
+/// What becomes of the template at the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Leave {
+    /// Its session has ended, and it is about to: what runs at exit may run.
+    Itself,
+    /// It is killed, with all that is left.
+    Killed,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -82,6 +95,7 @@ pub(crate) struct Machine {
     planner: Planner,
     slots: u32,
     workers: Workers,
+    siblings: Siblings,
     headlines: HashMap<TestId, String>,
     feed: Vec<Feed>,
     maxfail: u64,
@@ -105,6 +119,7 @@ impl Machine {
             planner: Planner::new(Vec::new(), 1),
             slots: 1,
             workers: Workers::default(),
+            siblings: Siblings::default(),
             headlines: HashMap::new(),
             feed: Vec::new(),
             maxfail: 0,
@@ -135,15 +150,18 @@ impl Machine {
             return effects;
         }
         match input {
-            Input::Template(message) => self.template_says(message, &mut effects),
+            Input::Template(template, message) => {
+                self.template_says(template, message, &mut effects);
+            }
             Input::TemplateGarbled(what) => {
                 self.fail(
-                    format!("the template sent {what}"),
+                    format!("a template sent {what}"),
                     ExitCode::InternalError,
                     &mut effects,
                 );
-                self.end(&mut effects);
+                self.end(Leave::Killed, &mut effects);
             }
+            Input::SiblingClosed(template) => self.sibling_ended(template, None, &mut effects),
             Input::TemplateGone(exit) => self.template_gone(exit, &mut effects),
             Input::Worker(worker, message) => self.worker_says(worker, message, &mut effects),
             Input::WorkerClosed {
@@ -171,9 +189,9 @@ impl Machine {
     fn plan(&mut self, input: dyno_plan::Input, effects: &mut Vec<Effect>) {
         for action in self.planner.step(input) {
             match action {
-                Action::StartWorker(worker) => {
-                    self.workers.insert(worker);
-                    effects.push(Effect::Fork(worker));
+                Action::StartWorker { worker, template } => {
+                    self.workers.insert(worker, template);
+                    effects.push(Effect::Fork(worker, template));
                 }
                 Action::Assign { worker, unit } => {
                     effects.push(Effect::Record(Event::UnitAssigned {
@@ -205,11 +223,14 @@ impl Machine {
         self.state = State::Ending;
         self.flush_feed(effects);
         if self.template.is_some() {
-            self.end(effects);
+            self.end(Leave::Killed, effects);
             return;
         }
         let stop = self.stop.as_ref().map(session_stop);
-        effects.push(Effect::ToTemplate(ToTemplate::Finish { stop }));
+        let finish = |id| Effect::ToTemplate(id, ToTemplate::Finish { stop: stop.clone() });
+        // The first waits for the end of the others.
+        effects.extend(self.siblings.live().map(finish));
+        effects.push(finish(TemplateId::FIRST));
     }
 
     fn feed(&mut self, event: Feed, effects: &mut Vec<Effect>) {
@@ -222,7 +243,8 @@ impl Machine {
     fn flush_feed(&mut self, effects: &mut Vec<Effect>) {
         if !self.feed.is_empty() && self.template.is_none() {
             let reports = std::mem::take(&mut self.feed);
-            effects.push(Effect::ToTemplate(ToTemplate::Feed { reports }));
+            let feed = ToTemplate::Feed { reports };
+            effects.push(Effect::ToTemplate(TemplateId::FIRST, feed));
         }
     }
 
@@ -245,7 +267,7 @@ impl Machine {
         if matches!(self.stop, Some(Stop::Signal { .. })) || self.state == State::Ending {
             // Asked a second time: now.
             self.forced = Some(ExitCode::Interrupted);
-            self.end(effects);
+            self.end(Leave::Killed, effects);
             return;
         }
         let collecting = self.state == State::Collecting;
@@ -264,7 +286,7 @@ impl Machine {
         effects.push(Effect::Record(Event::RunFailed { message }));
     }
 
-    fn end(&mut self, effects: &mut Vec<Effect>) {
+    fn end(&mut self, leave: Leave, effects: &mut Vec<Effect>) {
         self.state = State::Over;
         let exit = self.forced.unwrap_or(match self.stop {
             Some(Stop::Signal { .. } | Stop::Asked { .. }) => ExitCode::Interrupted,
@@ -277,7 +299,7 @@ impl Machine {
             exit,
             elapsed: self.now.saturating_sub(began),
         }));
-        effects.push(Effect::End(exit));
+        effects.push(Effect::End(exit, leave));
     }
 }
 
@@ -298,5 +320,7 @@ fn session_stop(stop: &Stop) -> SessionStop {
     }
 }
 
+#[cfg(test)]
+mod siblings_tests;
 #[cfg(test)]
 mod tests;

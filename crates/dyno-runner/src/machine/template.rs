@@ -1,14 +1,19 @@
 //! What the template says, and its end.
 
-use super::{Effect, Machine, State};
-use dyno_model::{Event, ExitCode, Item, ProcessExit, Stop, TestId};
+use super::{Effect, Leave, Machine, State};
+use dyno_model::{Event, ExitCode, Item, ProcessExit, Stop, TemplateId, TestId};
 use dyno_plan::{Grouping, Planner, units};
 use dyno_wire::template::{Collected, FromTemplate};
 use dyno_wire::worker::ToWorker;
 use std::collections::HashMap;
 
 impl Machine {
-    pub(super) fn template_says(&mut self, message: FromTemplate, effects: &mut Vec<Effect>) {
+    pub(super) fn template_says(
+        &mut self,
+        template: TemplateId,
+        message: FromTemplate,
+        effects: &mut Vec<Effect>,
+    ) {
         match message {
             FromTemplate::Hello {
                 protocol,
@@ -30,12 +35,12 @@ impl Machine {
                         dyno_wire::PROTOCOL
                     );
                     self.fail(message, ExitCode::UsageError, effects);
-                    self.end(effects);
+                    self.end(Leave::Killed, effects);
                 }
             }
             FromTemplate::Unfit { message } => {
                 self.fail(message, ExitCode::UsageError, effects);
-                self.end(effects);
+                self.end(Leave::Killed, effects);
             }
             FromTemplate::SessionStarted => self.session_began = Some(self.now),
             FromTemplate::Output { text } => {
@@ -56,6 +61,8 @@ impl Machine {
             }
             // It is for the asker, not for the run: the driver hands it on.
             FromTemplate::Recorded { .. } => {}
+            FromTemplate::Alone => self.alone(),
+            FromTemplate::Part(part) => self.part(template, part, effects),
             FromTemplate::Collected(collected) => self.collected(*collected, effects),
             FromTemplate::Forked { worker, pid } => {
                 if self.workers.get_mut(worker).is_some() {
@@ -74,11 +81,18 @@ impl Machine {
                 }
                 self.settle(worker, effects);
             }
-            FromTemplate::Done { code } => self.session_done(code, effects),
+            FromTemplate::Done { code } if template == TemplateId::FIRST => {
+                self.session_done(code, effects);
+            }
+            FromTemplate::Done { code } => self.sibling_ended(template, Some(code), effects),
         }
     }
 
     fn collected(&mut self, collected: Collected, effects: &mut Vec<Effect>) {
+        if !self.is_whole(effects) {
+            return;
+        }
+        let (siblings, deselected) = self.siblings.take_items();
         let options = collected.options;
         let addopts = options.xdist_workers.as_deref();
         let slots = self
@@ -89,13 +103,15 @@ impl Machine {
         } else {
             Grouping::SharedFixtures
         };
-        let units = units(&collected.items, grouping);
-        self.headlines = headlines(&collected.items);
+        let templates: Vec<Vec<Item>> = [collected.items].into_iter().chain(siblings).collect();
+        let units = units(templates.iter().map(Vec::as_slice), grouping);
+        let items = templates.concat();
+        self.headlines = headlines(&items);
         self.maxfail = options.maxfail;
         self.slots = slots;
         effects.push(Effect::Record(Event::Collected {
-            items: collected.items,
-            deselected: collected.deselected,
+            items,
+            deselected: collected.deselected + deselected,
             display: options.display,
         }));
         effects.push(Effect::Record(Event::Planned {
@@ -122,7 +138,7 @@ impl Machine {
         } else if code != ExitCode::Ok {
             self.forced.get_or_insert(code);
         }
-        self.end(effects);
+        self.end(Leave::Itself, effects);
     }
 
     pub(super) fn template_gone(&mut self, exit: ProcessExit, effects: &mut Vec<Effect>) {
@@ -138,7 +154,7 @@ impl Machine {
         );
         self.fail(message, ExitCode::InternalError, effects);
         if self.state != State::Running {
-            self.end(effects);
+            self.end(Leave::Killed, effects);
             return;
         }
         self.stop(Stop::Broken, effects);

@@ -11,14 +11,14 @@ use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 
-const GW0: WorkerId = WorkerId(0);
-const GW1: WorkerId = WorkerId(1);
+pub(super) const GW0: WorkerId = WorkerId(0);
+pub(super) const GW1: WorkerId = WorkerId(1);
 
 fn test(name: &str) -> TestId {
     TestId::new(format!("t.py::{name}")).unwrap()
 }
 
-fn item(name: &str, shares: &[&str]) -> Item {
+pub(super) fn item(name: &str, shares: &[&str]) -> Item {
     Item {
         id: test(name),
         location: Location {
@@ -31,29 +31,32 @@ fn item(name: &str, shares: &[&str]) -> Item {
     }
 }
 
-fn collected(items: Vec<Item>, maxfail: u64) -> Input {
-    Input::Template(FromTemplate::Collected(Box::new(Collected {
-        items,
-        deselected: 0,
-        options: SessionOptions {
-            display: Display {
-                verbosity: 0,
-                report_chars: "wfE".to_owned(),
-                summary: true,
-                header: true,
-                traceback: "auto".to_owned(),
-                show_capture: "all".to_owned(),
-                rootdir: "/r".to_owned(),
-                progress: Progress::Percent,
+pub(super) fn collected(items: Vec<Item>, maxfail: u64) -> Input {
+    Input::Template(
+        TemplateId::FIRST,
+        FromTemplate::Collected(Box::new(Collected {
+            items,
+            deselected: 0,
+            options: SessionOptions {
+                display: Display {
+                    verbosity: 0,
+                    report_chars: "wfE".to_owned(),
+                    summary: true,
+                    header: true,
+                    traceback: "auto".to_owned(),
+                    show_capture: "all".to_owned(),
+                    rootdir: "/r".to_owned(),
+                    progress: Progress::Percent,
+                },
+                maxfail,
+                debugger: false,
+                xdist_workers: None,
             },
-            maxfail,
-            debugger: false,
-            xdist_workers: None,
-        },
-    })))
+        })),
+    )
 }
 
-fn machine(args: &[&str]) -> Machine {
+pub(super) fn machine(args: &[&str]) -> Machine {
     let workers = args.iter().find_map(|arg| arg.strip_prefix("-n"));
     let options = TestOptions {
         workers: workers.map(|text| text.parse().unwrap()),
@@ -86,11 +89,11 @@ fn report(name: &str, phase: Phase, outcome: Option<Outcome>) -> FromWorker {
     }
 }
 
-fn started(name: &str) -> FromWorker {
+pub(super) fn started(name: &str) -> FromWorker {
     FromWorker::Started { test: test(name) }
 }
 
-fn finished(name: &str) -> FromWorker {
+pub(super) fn finished(name: &str) -> FromWorker {
     FromWorker::Finished { test: test(name) }
 }
 
@@ -103,55 +106,61 @@ fn worker_closed(worker: WorkerId) -> Input {
 }
 
 /// A machine with everything it was asked to do.
-struct Bench {
-    machine: Machine,
-    effects: Vec<Effect>,
+pub(super) struct Bench {
+    pub(super) machine: Machine,
+    pub(super) effects: Vec<Effect>,
 }
 
 impl Bench {
-    fn new(args: &[&str], items: Vec<Item>, maxfail: u64) -> Self {
-        let mut bench = Self {
-            machine: machine(args),
-            effects: Vec::new(),
-        };
+    pub(super) fn new(args: &[&str], items: Vec<Item>, maxfail: u64) -> Self {
+        let mut bench = Self::of(machine(args));
         bench.put(collected(items, maxfail));
         bench
     }
 
-    fn put(&mut self, input: Input) {
+    pub(super) fn of(machine: Machine) -> Self {
+        let effects = Vec::new();
+        Self { machine, effects }
+    }
+
+    pub(super) fn put(&mut self, input: Input) {
         self.effects
             .extend(self.machine.step(Duration::ZERO, input));
     }
 
-    fn says(&mut self, worker: WorkerId, messages: impl IntoIterator<Item = FromWorker>) {
+    pub(super) fn says(
+        &mut self,
+        worker: WorkerId,
+        messages: impl IntoIterator<Item = FromWorker>,
+    ) {
         for message in messages {
             self.put(Input::Worker(worker, message));
         }
     }
 
     /// A worker asks, runs the test that it is given, and asks again before it is over.
-    fn runs(&mut self, worker: WorkerId, name: &str) {
+    pub(super) fn runs(&mut self, worker: WorkerId, name: &str) {
         self.says(worker, [FromWorker::Next, started(name)]);
         self.says(worker, [FromWorker::Next, finished(name)]);
     }
 
-    fn dies(&mut self, worker: WorkerId, status: i32) {
+    pub(super) fn dies(&mut self, worker: WorkerId, status: i32) {
         self.put(worker_closed(worker));
-        self.put(Input::Template(FromTemplate::WorkerExited {
-            worker,
-            status,
-        }));
+        self.put(Input::Template(
+            TemplateId::FIRST,
+            FromTemplate::WorkerExited { worker, status },
+        ));
     }
 
-    fn forks(&self) -> Vec<WorkerId> {
+    pub(super) fn forks(&self) -> Vec<WorkerId> {
         let fork = |effect: &Effect| match effect {
-            Effect::Fork(worker) => Some(*worker),
+            Effect::Fork(worker, _) => Some(*worker),
             _ => None,
         };
         self.effects.iter().filter_map(fork).collect()
     }
 
-    fn given(&self, to: WorkerId) -> Vec<String> {
+    pub(super) fn given(&self, to: WorkerId) -> Vec<String> {
         let mut given = Vec::new();
         for effect in &self.effects {
             if let Effect::ToWorker(worker, ToWorker::Run { tests }) = effect
@@ -163,20 +172,20 @@ impl Bench {
         given
     }
 
-    fn told(&self, to: WorkerId, what: fn(&ToWorker) -> bool) -> bool {
+    pub(super) fn told(&self, to: WorkerId, what: fn(&ToWorker) -> bool) -> bool {
         self.effects
             .iter()
             .any(|effect| matches!(effect, Effect::ToWorker(w, m) if *w == to && what(m)))
     }
 
-    fn events(&self) -> impl Iterator<Item = &Event> {
+    pub(super) fn events(&self) -> impl Iterator<Item = &Event> {
         self.effects.iter().filter_map(|effect| match effect {
             Effect::Record(event) => Some(event),
             _ => None,
         })
     }
 
-    fn failures(&self) -> Vec<(String, Phase)> {
+    pub(super) fn failures(&self) -> Vec<(String, Phase)> {
         self.events()
             .filter_map(|event| match event {
                 Event::Reported { report, .. } if report.crash.is_some() => {
@@ -187,28 +196,32 @@ impl Bench {
             .collect()
     }
 
-    fn failed_run(&self) -> Option<&str> {
+    pub(super) fn failed_run(&self) -> Option<&str> {
         self.events().find_map(|event| match event {
             Event::RunFailed { message } => Some(message.as_str()),
             _ => None,
         })
     }
 
-    fn end(&self) -> Option<ExitCode> {
+    pub(super) fn end(&self) -> Option<ExitCode> {
         self.effects.iter().find_map(|effect| match effect {
-            Effect::End(code) => Some(*code),
+            Effect::End(code, _) => Some(*code),
             _ => None,
         })
     }
 
-    fn finish(&mut self, code: u8) -> Option<ExitCode> {
+    pub(super) fn finish(&mut self, code: u8) -> Option<ExitCode> {
         assert!(
-            self.effects
-                .iter()
-                .any(|effect| matches!(effect, Effect::ToTemplate(ToTemplate::Finish { .. }))),
+            self.effects.iter().any(|effect| matches!(
+                effect,
+                Effect::ToTemplate(TemplateId::FIRST, ToTemplate::Finish { .. })
+            )),
             "the session was not told to finish"
         );
-        self.put(Input::Template(FromTemplate::Done { code }));
+        self.put(Input::Template(
+            TemplateId::FIRST,
+            FromTemplate::Done { code },
+        ));
         self.end()
     }
 }
@@ -281,7 +294,7 @@ fn an_exit_is_accounted_for_only_after_the_last_word() {
         worker: GW0,
         status: 0,
     };
-    run.put(Input::Template(exited));
+    run.put(Input::Template(TemplateId::FIRST, exited));
     assert!(run.failures().is_empty());
     run.says(GW0, [FromWorker::Next, finished("a")]);
     run.put(worker_closed(GW0));
@@ -297,7 +310,7 @@ fn a_socket_that_a_grandchild_holds_open_does_not_hold_the_run() {
         worker: GW0,
         status: 0,
     };
-    run.put(Input::Template(exited));
+    run.put(Input::Template(TemplateId::FIRST, exited));
     run.put(Input::GraceOver(GW0));
     assert_eq!(run.finish(0), Some(ExitCode::Ok));
 }
@@ -333,9 +346,9 @@ fn the_time_is_counted_from_the_sessions_start() {
     let mut machine = machine(&[]);
     machine.step(
         Duration::from_secs(2),
-        Input::Template(FromTemplate::SessionStarted),
+        Input::Template(TemplateId::FIRST, FromTemplate::SessionStarted),
     );
-    let done = Input::Template(FromTemplate::Done { code: 5 });
+    let done = Input::Template(TemplateId::FIRST, FromTemplate::Done { code: 5 });
     let effects = machine.step(Duration::from_secs(5), done);
     let elapsed = effects.iter().find_map(|effect| match effect {
         Effect::Record(Event::RunFinished { elapsed, .. }) => Some(*elapsed),
@@ -388,11 +401,11 @@ fn a_signal_while_collecting_goes_to_the_template() {
             .iter()
             .any(|e| matches!(e, Effect::InterruptTemplate))
     );
-    let done = Input::Template(FromTemplate::Done { code: 2 });
+    let done = Input::Template(TemplateId::FIRST, FromTemplate::Done { code: 2 });
     let effects = machine.step(Duration::ZERO, done);
     assert!(matches!(
         effects.last(),
-        Some(Effect::End(ExitCode::Interrupted))
+        Some(Effect::End(ExitCode::Interrupted, _))
     ));
 }
 
@@ -418,10 +431,13 @@ fn a_worker_that_talks_nonsense_is_killed_and_its_test_fails_with_the_reason() {
         crash_log: None,
     });
     assert!(run.effects.iter().any(|e| matches!(e, Effect::Kill(GW0))));
-    run.put(Input::Template(FromTemplate::WorkerExited {
-        worker: GW0,
-        status: 9,
-    }));
+    run.put(Input::Template(
+        TemplateId::FIRST,
+        FromTemplate::WorkerExited {
+            worker: GW0,
+            status: 9,
+        },
+    ));
     let told = |event: &Event| match event {
         Event::Reported { report, .. } => report.longrepr.clone(),
         _ => None,
@@ -467,9 +483,9 @@ fn usage_errors_and_empty_collections_end_with_pytests_code() {
         (0, ExitCode::Ok),
     ] {
         let mut machine = machine(&[]);
-        let done = Input::Template(FromTemplate::Done { code });
+        let done = Input::Template(TemplateId::FIRST, FromTemplate::Done { code });
         let effects = machine.step(Duration::ZERO, done);
-        assert!(matches!(effects.last(), Some(Effect::End(end)) if *end == exit));
+        assert!(matches!(effects.last(), Some(Effect::End(end, _)) if *end == exit));
     }
 }
 
@@ -482,10 +498,10 @@ fn a_stranger_on_the_template_socket_is_told_apart() {
         python: String::new(),
         pytest: String::new(),
     };
-    let effects = machine.step(Duration::ZERO, Input::Template(hello));
+    let effects = machine.step(Duration::ZERO, Input::Template(TemplateId::FIRST, hello));
     assert!(matches!(
         effects.last(),
-        Some(Effect::End(ExitCode::UsageError))
+        Some(Effect::End(ExitCode::UsageError, _))
     ));
 }
 
@@ -511,7 +527,7 @@ proptest! {
         loop {
             // Look at what is new, and let the workers concerned act.
             let new: Vec<_> = run.effects[told..].iter().filter_map(|effect| match effect {
-                Effect::Fork(worker) => Some((*worker, None)),
+                Effect::Fork(worker, _) => Some((*worker, None)),
                 Effect::ToWorker(worker, ToWorker::Run { tests }) => {
                     Some((*worker, Some(tests.clone())))
                 }
