@@ -126,8 +126,8 @@ $(STAMPS)/parity: $(STAMPS)/dyno requirements/parity.txt
 
 $(STAMPS)/bench: $(STAMPS)/dyno requirements/bench.txt
 	uv venv --quiet --clear $(BENCH)
-	uv pip install --quiet --python $(BENCH) -r requirements/bench.txt
-	uv pip install --quiet --python $(BENCH) --no-deps $(VENV)/wheels/*.whl
+	uv pip install --quiet --compile-bytecode --python $(BENCH) -r requirements/bench.txt
+	uv pip install --quiet --compile-bytecode --python $(BENCH) --no-deps $(VENV)/wheels/*.whl
 	@touch $@
 
 $(STAMPS)/cargo-fuzz: Makefile

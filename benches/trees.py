@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-__all__ = ["realistic", "trivial"]
+__all__ = ["RARE", "realistic", "trivial"]
 
 SEED = 20
 
@@ -111,11 +111,22 @@ LIFECYCLES = ("pre_merge", "post_merge", "nightly")
 ROLES = ("unit", "integration", "e2e")
 
 
-def realistic(root: Path, files: int, tests: int, *, hooked: bool = False) -> None:
+# The first file that bears the marker ``rare``.
+RARE = "tests/part_07/test_0007.py"
+
+ENGINE_MODULES = 400
+
+
+def realistic(
+    root: Path, files: int, tests: int, *, hooked: bool = False, engine: bool = False
+) -> None:
     """Marks, parameters, fixtures, classes and shared modules, as suites have them.
 
-    One file of fifty bears the marker ``rare``.
+    One file of fifty bears the marker ``rare``. With ``engine`` half of the others import a
+    package of many modules, as tests of an engine import the engine.
     """
+    if engine:
+        _engine(root / "engine")
     chance = random.Random(SEED)
     markers = "".join(f"    {name}\n" for name in (*LIFECYCLES, *ROLES, "gpu_1", "slow", "rare"))
     _write(root / "pytest.ini", f"[pytest]\nmarkers =\n{markers}")
@@ -127,7 +138,22 @@ def realistic(root: Path, files: int, tests: int, *, hooked: bool = False) -> No
         folder = root / f"tests/part_{number % 20:02}"
         _write(folder / "__init__.py", "")
         text = _module(chance, number, each)
+        if engine and number % 2 == 0:
+            text = text.replace("import pytest\n", "import engine\nimport pytest\n", 1)
         _write(folder / f"test_{number:04}.py", text)
+
+
+def _engine(root: Path) -> None:
+    """A package whose import takes its time: classes, dataclasses, enums."""
+    names = [f"part_{number:03}" for number in range(ENGINE_MODULES)]
+    _write(root / "__init__.py", "".join(f"from engine import {name}\n" for name in names))
+    for name in names:
+        classes = "".join(
+            f"@dataclasses.dataclass\nclass Config{number}:\n"
+            + "".join(f"    field_{field}: int = {field}\n" for field in range(8))
+            for number in range(4)
+        )
+        _write(root / f"{name}.py", f"import dataclasses\n\n\n{classes}")
 
 
 def _module(chance: random.Random, number: int, tests: int) -> str:

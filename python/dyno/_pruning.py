@@ -1,8 +1,10 @@
 """Test modules that are not imported, because no test in them is wanted.
 
 The file stays a node of the tree, so folders, conftests, other plugins' collectors and
-explicit arguments are as they were; only its module is an empty one. What pytest's own
-cache says of such a file stays too.
+explicit arguments are as they were; only its module is an empty one. Where nobody but
+pytest itself looks at nodes of files, one such node a folder is enough, and the others are
+passed over, which is most of the time that a large tree takes. What pytest's own cache
+says of such a file stays too.
 """
 
 from __future__ import annotations
@@ -19,6 +21,16 @@ import pytest
 from dyno import _pytest_private as private
 
 __all__ = ["Pruning", "UnimportedModule", "leave_root_behind", "needed_modules"]
+
+
+# Hooks that make nodes of files, or are called for each.
+_OF_FILES = (
+    "pytest_collect_file",
+    "pytest_collectreport",
+    "pytest_collectstart",
+    "pytest_make_collect_report",
+    "pytest_pycollect_makemodule",
+)
 
 
 class UnimportedModule(pytest.Module):
@@ -50,6 +62,8 @@ class Pruning:
         self._is_pruned = is_pruned
         self._deselected = deselected
         self._kept: set[Path] | None = None
+        self._folders: set[Path] = set()
+        self._watched: tuple[int, bool] = (-1, True)
         #: How many tests were not made that would have been deselected.
         self.count = 0
 
@@ -57,16 +71,47 @@ class Pruning:
     def pytest_pycollect_makemodule(
         self, module_path: Path, parent: pytest.Collector
     ) -> pytest.Module | None:
-        if not self._is_pruned(str(module_path)):
+        if not self._leaves_out(module_path, parent.config):
             return None
-        if self._kept is None:
-            self._kept = set(needed_modules(parent.config))
-        if parent.config.rootpath in self._kept or module_path in self._kept:
-            return None
+        self._folders.add(module_path.parent)
         module: pytest.Module = UnimportedModule.from_parent(
             parent, path=module_path, dyno_collected=lambda: self._collected(parent, module_path)
         )
         return module
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_ignore_collect(self, collection_path: Path, config: pytest.Config) -> bool | None:
+        # The first of a folder has left behind what all would, or will in its turn.
+        if (
+            collection_path.parent not in self._folders
+            or collection_path.suffix != ".py"
+            or self._is_watched(config)
+            or not self._leaves_out(collection_path, config)
+        ):
+            return None
+        # pytest also lists folders on the way to what it was asked for.
+        if private.is_below_arguments(config, collection_path):
+            self.count += self._deselected(str(collection_path))
+        return True
+
+    def _leaves_out(self, path: Path, config: pytest.Config) -> bool:
+        if not self._is_pruned(str(path)):
+            return False
+        if self._kept is None:
+            self._kept = set(needed_modules(config))
+        return config.rootpath not in self._kept and path not in self._kept
+
+    def _is_watched(self, config: pytest.Config) -> bool:
+        """Whether somebody else makes, or looks at, nodes of files."""
+        if config.option.doctestmodules:
+            return True
+        hooks = [getattr(config.hook, name).get_hookimpls() for name in _OF_FILES]
+        implementations = sum(map(len, hooks))
+        if self._watched[0] != implementations:
+            modules = (getattr(one.function, "__module__", "") for hook in hooks for one in hook)
+            watched = any(not module.startswith(("_pytest.", "dyno.")) for module in modules)
+            self._watched = (implementations, watched)
+        return self._watched[1]
 
     def _collected(self, parent: pytest.Collector, path: Path) -> None:
         leave_root_behind(parent.config, path)

@@ -35,6 +35,7 @@ __all__ = [
     "forget_failures",
     "import_root",
     "ini_options",
+    "is_below_arguments",
     "keyword_names",
     "option_names",
     "option_nargs",
@@ -263,6 +264,12 @@ def remember_nodes(config: pytest.Config, nodes: Sequence[str]) -> None:
     if plugin is not None:
         parse: Any = getattr(getattr(cacheprovider, "NodeId", None), "parse", str)
         plugin.cached_nodeids.update(map(parse, nodes))
+
+
+def is_below_arguments(config: pytest.Config, path: Path) -> bool:
+    """Whether one of the folders that pytest was asked for holds ``path`` (``_initialpaths``)."""
+    session: Any = config.pluginmanager.get_plugin("session")
+    return not session._initialpaths.isdisjoint(path.parents)
 
 
 def set_object(collector: pytest.Module, module: object) -> None:

@@ -14,10 +14,8 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import difflib
 import gc
 import os
-import platform
 import selectors
 import signal
 import socket
@@ -25,20 +23,21 @@ import sys
 import traceback
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
 from dyno import _pytest_private as private
 from dyno import _reports, worker
-from dyno._collection import Collection
 from dyno._feed import Feed
 from dyno._pruning import Pruning
-from dyno._recorder import Recorder
 from dyno._sharing import Claims, Sharing, can_share, import_modules, tell_of_others
 from dyno._siblings import Siblings, fork
 from dyno._terminal import Terminal, Voice
 from dyno._wire import PROTOCOL, Connection, Disconnected
+
+if TYPE_CHECKING:
+    from dyno._recorder import Recorder
 
 __all__ = ["keep_xdist_out", "main"]
 
@@ -51,13 +50,12 @@ def main(descriptor: int, args: list[str]) -> int:
         "hello",
         protocol=PROTOCOL,
         pid=os.getpid(),
-        python=platform.python_version(),
+        python=sys.version.split()[0],
         pytest=pytest.__version__,
     )
     template = Template(runner)
-    recorder = Recorder()
     try:
-        plugins = [template, *template.how_to_collect(runner.receive(), recorder)]
+        plugins = [template, *template.how_to_collect(runner.receive())]
         code = int(pytest.main(args, plugins=plugins))
     except SystemExit as exit:
         # `--version` and usage errors of argparse leave this way.
@@ -70,7 +68,7 @@ def main(descriptor: int, args: list[str]) -> int:
             traceback.print_exc()
         code = 1
     finally:
-        recorder.stop()
+        template.stop_recording()
     if code == pytest.ExitCode.USAGE_ERROR:
         template.hint_at_options(args)
     if template.is_worker:
@@ -85,10 +83,6 @@ def main(descriptor: int, args: list[str]) -> int:
     return code
 
 
-# Long options of `dyno test` itself, which pytest never sees.
-_OWN_OPTIONS = ("--numprocesses", "--no-capture", "--python")
-
-
 class Template:
     """The pytest plugin that parks, forks and is fed."""
 
@@ -99,6 +93,7 @@ class Template:
         self._pruning: Pruning | None = None
         self._share: dict[str, Any] | None = None
         self._siblings = Siblings()
+        self._recorder: Recorder | None = None
         self._sharing: Sharing | None = None
         self._others: dict[str, Any] | None = None
         self._hears_of_others = False
@@ -122,18 +117,16 @@ class Template:
 
     def hint_at_options(self, args: list[str]) -> None:
         """Name the options nearest to those that nobody knows."""
-        if self._parser is None:
-            return
-        known = private.option_names(self._parser)
-        given = [arg.partition("=")[0] for arg in args if arg.startswith("--") and arg != "--"]
-        for option in given:
-            nearest = difflib.get_close_matches(option, [*known, *_OWN_OPTIONS], n=1)
-            if option not in known and nearest:
-                self._say("output", text=f"hint: is `{option}` meant to be `{nearest[0]}`?\n")
+        # Needed by a run that comes to nothing, and by no other.
+        from dyno import _hints
+
+        known = private.option_names(self._parser) if self._parser else []
+        for hint in _hints.nearest_options(args, known):
+            self._say("output", text=hint)
 
     # What pytest does before it parks.
 
-    def how_to_collect(self, message: dict[str, Any], recorder: Recorder) -> Iterator[object]:
+    def how_to_collect(self, message: dict[str, Any]) -> Iterator[object]:
         """Plugins for what the runner says of the collection (`ToTemplate::Collect`)."""
         pruned = {file["path"]: file["deselected"] for file in message.get("prune", ())}
         if pruned:
@@ -143,8 +136,18 @@ class Template:
         if self._share:
             self._siblings.offer(self._runner, self._share["siblings"])
         if message.get("record"):
-            yield Collection(recorder, lambda found: self._say("recorded", collection=found))
-            recorder.start()
+            # Most runs have nothing to record, and need not wait for these.
+            from dyno._collection import Collection
+            from dyno._recorder import Recorder
+
+            self._recorder = Recorder()
+            yield Collection(self._recorder, lambda found: self._say("recorded", collection=found))
+            self._recorder.start()
+
+    def stop_recording(self) -> None:
+        """Put back what the recorder of the collection wrapped, if there is one."""
+        if self._recorder is not None:
+            self._recorder.stop()
 
     @pytest.hookimpl(trylast=True)
     def pytest_addoption(self, parser: pytest.Parser) -> None:

@@ -153,3 +153,38 @@ def test_a_record_leaves_pruned_files_out(tmp_path: Path) -> None:
     assert ids == ["tests/test_a.py::test_1", "tests/test_a.py::test_2"]
     assert told.ids() == ["tests/test_a.py::test_1"]
     assert told.collection["deselected"] == 1
+
+
+def test_of_many_pruned_files_in_a_folder_each_counts(tmp_path: Path) -> None:
+    more = {f"tests/sub/test_m{n}.py": "def test_6(): pass\n" for n in range(5)}
+    beside = {f"tests/test_x{n}.py": "def test_7(): pass\n" for n in range(5)}
+    write_suite(tmp_path, {**SUITE, **more, **beside})
+    files = {**dict.fromkeys([*more, *beside], 1), "tests/sub/test_b.py": 3}
+    for paths in [], ["tests/sub"], ["tests/test_a.py", "tests/sub"], ["tests/test_x3.py"]:
+        told = pruned(tmp_path, "-m", "wanted", *paths, files=files)
+        plain = run_pytest(tmp_path, "-m", "wanted", *paths)
+        assert collected_line(told.output) == collected_line(plain.stdout), paths
+
+
+LOOKS = """\
+def pytest_collectstart(collector):
+    open('seen', 'a').write(collector.nodeid + '\\n')
+"""
+MAKES = """\
+import pytest
+class Text(pytest.File):
+    def collect(self):
+        open('seen', 'a').write(self.path.name + '\\n')
+        return []
+def pytest_collect_file(file_path, parent):
+    return Text.from_parent(parent, path=file_path)
+"""
+
+
+@pytest.mark.parametrize("conftest", [LOOKS, MAKES])
+def test_whoever_looks_at_files_sees_each(tmp_path: Path, conftest: str) -> None:
+    more = {f"test_m{n}.py": "def test_6(): pass\n" for n in range(5)}
+    write_suite(tmp_path, {**more, "conftest.py": conftest})
+    pruned(tmp_path, files=dict.fromkeys(more, 1))
+    seen = (tmp_path / "seen").read_text().split()
+    assert set(more) <= set(seen)

@@ -18,7 +18,8 @@ pub struct TestOptions {
     #[arg(long)]
     pub no_capture: bool,
 
-    /// Import every test file, also those that the text shows to hold no selected test.
+    /// Import every test file, also those that the text shows to hold no selected test,
+    /// and all in one process.
     #[arg(long)]
     pub import_all: bool,
 
