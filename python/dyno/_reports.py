@@ -23,6 +23,7 @@ __all__ = [
     "marker",
     "pack",
     "phase_report",
+    "session_options",
     "test",
     "unpack",
     "warning",
@@ -282,4 +283,23 @@ def warning(start: Path, warning_message: Any, nodeid: str) -> dict[str, Any]:
         "message": private.warning_text(warning_message),
         "test": nodeid or None,
         "place": f"{place}:{warning_message.lineno}",
+    }
+
+
+def session_options(config: pytest.Config, xdist_workers: object) -> dict[str, Any]:
+    """What the runner and the report need to know, as `dyno_wire::template::SessionOptions`."""
+    option: Any = config.option
+    reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
+    return {
+        "verbosity": option.verbose,
+        "report_chars": "" if reporter is None else str(reporter.reportchars),
+        "summary": not option.no_summary,
+        "header": not option.no_header,
+        "traceback": option.tbstyle,
+        "show_capture": option.showcapture,
+        "rootdir": str(config.rootpath),
+        "progress": private.progress_style(config),
+        "maxfail": option.maxfail or 0,
+        "debugger": bool(option.usepdb or option.trace),
+        "xdist_workers": None if xdist_workers is None else str(xdist_workers),
     }

@@ -33,8 +33,11 @@ __all__ = ["Claims", "Sharing", "can_share", "import_modules", "tell_of_others"]
 _OF_AN_IMPORT = (Exception, pytest.skip.Exception, pytest.fail.Exception)
 
 
-def can_share(config: pytest.Config) -> bool:
-    """Whether what pytest was told lets tests be collected in several processes."""
+def can_share(config: pytest.Config, xdist_workers: object) -> bool:
+    """Whether what pytest was told lets tests be collected in several processes.
+
+    ``xdist_workers`` is what pytest-xdist's ``-n`` said.
+    """
     option = config.option
     one_process = (
         option.collectonly
@@ -42,7 +45,7 @@ def can_share(config: pytest.Config) -> bool:
         or option.trace
         # Whoever counts failures counts those of collection too, as they come.
         or option.maxfail
-        or getattr(option, "numprocesses", None) in (0, 1, "0", "1")
+        or xdist_workers in (0, 1)
         # A part of a file is named, which pytest looks for in each process.
         or any("::" in arg for arg in config.args)
     )

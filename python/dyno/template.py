@@ -171,7 +171,7 @@ class Template:
         if self._share is None:
             return
         share, self._share = self._share, None
-        if not can_share(session.config):
+        if not can_share(session.config, self._xdist_workers):
             self._say("alone")
             self._siblings.decline()
             return
@@ -288,23 +288,10 @@ class Template:
             self._terminal.turn(Voice.OUTPUT)
 
     def _collected(self, session: pytest.Session) -> dict[str, Any]:
-        config, option = session.config, session.config.option
         return {
             "items": [_reports.item(item) for item in session.items],
             "deselected": self._deselected + (self._pruning.count if self._pruning else 0),
-            "options": {
-                "verbosity": option.verbose,
-                "report_chars": _report_chars(config),
-                "summary": not option.no_summary,
-                "header": not option.no_header,
-                "traceback": option.tbstyle,
-                "show_capture": option.showcapture,
-                "rootdir": str(config.rootpath),
-                "progress": private.progress_style(config),
-                "maxfail": option.maxfail or 0,
-                "debugger": bool(option.usepdb or option.trace),
-                "xdist_workers": None if self._xdist_workers is None else str(self._xdist_workers),
-            },
+            "options": _reports.session_options(session.config, self._xdist_workers),
         }
 
     def _park(self, session: pytest.Session) -> worker.Worker | None:
@@ -399,8 +386,3 @@ def keep_xdist_out(config: pytest.Config) -> object:
     config.option.dist = "no"
     config.option.tx = []
     return workers
-
-
-def _report_chars(config: pytest.Config) -> str:
-    reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
-    return "" if reporter is None else str(reporter.reportchars)

@@ -97,6 +97,13 @@ def test_one_template_where_something_looks_at_all_tests(
     assert templates(notes) == 1
 
 
+def test_one_worker_by_the_ini_file_is_one_template(folder: Path, notes: Path) -> None:
+    pytest.importorskip("xdist")
+    write_suite(folder, {"pytest.ini": "[pytest]\naddopts = -n 1\n"})
+    dyno = run_dyno(folder)
+    assert (dyno.code, templates(notes)) == (0, 1)
+
+
 def test_what_a_file_does_to_others_is_done_in_each_template(folder: Path, notes: Path) -> None:
     loud = "import os, sys\nos.environ['LOUD'] = '1'\nsys.path.append('/loud')\n"
     hears = "import os, sys\ndef test_hears(): assert os.environ['LOUD'] and '/loud' in sys.path\n"
