@@ -38,6 +38,7 @@ pub(crate) fn run(data: &[u8]) {
     .map(|doubt| Unknown::new(doubt, "fuzzed"))
     .collect();
     let file = FileTests {
+        shared: dyno_model::Shared::default(),
         file: "test_a.py".to_owned(),
         tests: vec![sure, doubted],
         unknown: Vec::new(),

@@ -2,12 +2,13 @@
 
 use crate::fixture::Layer;
 use crate::hooks::{Hooks, conftest_hooks};
+use crate::layout::Layout;
 use crate::module::{Suite, plugin_module_fixtures, unknown};
 use crate::rules::Place;
-use dyno_model::{Doubt, Environment, Unknown};
-use dyno_python::{Closure, Found, Module, Value};
+use dyno_model::{Doubt, Environment, PytestConfig, Unknown};
+use dyno_python::{Closure, Found, Module, Reason, Value};
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What those modules bring: their fixtures and hooks are heard everywhere.
@@ -108,28 +109,18 @@ impl<'e> Further<'e> {
         hooks: &mut Hooks,
         doubts: &mut Vec<Unknown>,
     ) {
-        // Each is put before those that loaded it, as if it had been there earlier.
-        enum Step {
-            Look(Arc<Module>),
-            Take(Arc<Module>),
-        }
-        let mut ahead = vec![Step::Look(conftest.clone())];
-        while let Some(step) = ahead.pop() {
-            let module = match step {
-                Step::Look(module) => module,
-                Step::Take(module) => {
-                    self.layers.push(plugin_module_fixtures(suite, &module));
-                    continue;
-                }
-            };
-            let named = self.named(suite, &module, doubts);
-            for plugin in named.into_iter().rev() {
-                if self.seen.insert(plugin.path.clone()) {
-                    conftest_hooks(&suite.world, &plugin, None, hooks);
-                    ahead.push(Step::Take(plugin.clone()));
-                    ahead.push(Step::Look(plugin));
-                }
+        // `register` announces a module before it looks at what that names, in all versions:
+        // what is named comes later, and its fixtures override those of who names it.
+        let mut ahead = self.named(suite, conftest, doubts);
+        ahead.reverse();
+        while let Some(plugin) = ahead.pop() {
+            if !self.seen.insert(plugin.path.clone()) {
+                continue;
             }
+            conftest_hooks(&suite.world, &plugin, None, hooks);
+            self.layers.push(plugin_module_fixtures(suite, &plugin));
+            let named = self.named(suite, &plugin, doubts);
+            ahead.extend(named.into_iter().rev());
         }
     }
 
@@ -176,6 +167,23 @@ impl<'e> Further<'e> {
         }
         modules
     }
+}
+
+/// `pytest_plugins` in a conftest that pytest loads while it collects: it refuses that.
+pub(crate) fn refused(
+    layout: &Layout,
+    config: &PytestConfig,
+    path: &Path,
+    conftest: &Module,
+) -> Option<Unknown> {
+    let mut initial = layout.conftests.iter().take(layout.initial_conftests);
+    if initial.any(|initial| *initial == path) {
+        return None;
+    }
+    let binding = conftest.scope().of("pytest_plugins").next()?;
+    let text = "pytest refuses `pytest_plugins` in a conftest that it loads as it collects";
+    let reason = Reason::new(text, conftest, binding.offset);
+    Some(unknown(config, Doubt::Existence, &reason))
 }
 
 /// One text, or those of a list.

@@ -20,6 +20,7 @@ mod project;
 pub mod rules;
 
 pub use apart::Apart;
+pub use elsewhere::crossings;
 pub use project::{CHECKED, Project, Told};
 
 pub mod changed;

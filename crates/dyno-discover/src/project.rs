@@ -3,7 +3,7 @@
 use crate::apart::{Apart, apart, binds_files, reads_list};
 use crate::elsewhere::changed_elsewhere;
 use crate::fixture::{Layer, PluginFixture, PluginParams};
-use crate::further_plugins::Further;
+use crate::further_plugins::{Further, refused};
 use crate::hooks::{Hooks, conftest_hooks, plugin_hooks};
 use crate::ignores::collect_ignore;
 use crate::layout::{FileRole, Layout, LayoutFile, layout};
@@ -51,6 +51,16 @@ fn search_path(config: &PytestConfig, environment: &Environment) -> SearchPath {
         }
     }
     search
+}
+
+/// Tells the places of hooks from the root directory.
+fn tell_from_root(hooks: &mut Hooks, config: &PytestConfig) {
+    for effect in &mut hooks.effects {
+        let root = format!("{}/", config.rootdir.display());
+        if let Some(below) = effect.at.strip_prefix(&root) {
+            effect.at = below.to_owned();
+        }
+    }
 }
 
 /// What the text of one file tells.
@@ -134,7 +144,12 @@ impl<'a> Project<'a> {
         }
         let mut conftests = HashMap::new();
         let mut further = Further::new(environment);
+        let mut before_root = None;
         for (path, module) in loaded {
+            unknown.extend(refused(&layout, config, &path, &module));
+            if path.parent() == Some(&config.rootdir) {
+                before_root = Some((path.clone(), further.layers.len()));
+            }
             let folder = path.parent().filter(|folder| *folder != config.rootdir);
             conftest_hooks(&suite.world, &module, folder, &mut hooks);
             further.add(&suite, &module, &mut hooks, &mut unknown);
@@ -154,18 +169,26 @@ impl<'a> Project<'a> {
             file: "".into(),
             line: 0,
         });
-        for effect in &mut hooks.effects {
-            let root = format!("{}/", config.rootdir.display());
-            if let Some(below) = effect.at.strip_prefix(&root) {
-                effect.at = below.to_owned();
-            }
-        }
+        tell_from_root(&mut hooks, config);
         let Further {
             layers: mut everywhere,
             closure: further,
             ..
         } = further;
-        everywhere.insert(0, Layer::plugins(&plugin_fixtures(environment), &rules));
+        let mut plugins = Layer::plugins(&plugin_fixtures(environment), &rules);
+        if let Some((path, at)) = before_root
+            && let Some(root) = conftests.get_mut(&path)
+            && !rules.since(9, 1)
+        {
+            // Up to 9.0 the autouse names of the root's conftest and of plugins are in one
+            // list, in the order of registration.
+            let (earlier, later) = everywhere.split_at_mut(at);
+            let layers = earlier.iter_mut().chain([&mut root.layer]).chain(later);
+            for layer in layers {
+                plugins.autouse.append(&mut layer.autouse);
+            }
+        }
+        everywhere.insert(0, plugins);
         suite.rules = rules;
         suite.hooks = hooks;
         Self {
@@ -283,9 +306,7 @@ impl<'a> Project<'a> {
                 closure.absent.extend(own.absent);
                 closure.unknown.extend(own.unknown);
                 let mut tests = self.of_module(file, &module, &layers);
-                tests
-                    .unknown
-                    .extend(changed_elsewhere(&self.suite, &module, &closure));
+                changed_elsewhere(&self.suite, &module, &closure, &mut tests);
                 tests
             }
             Err(problem) => FileTests {
@@ -294,6 +315,7 @@ impl<'a> Project<'a> {
                 unknown: vec![
                     Unknown::new(Doubt::Existence, problem.message).at(&file.id, problem.line),
                 ],
+                shared: dyno_model::Shared::default(),
             },
         };
         tests.unknown.extend(fails);
@@ -323,6 +345,7 @@ impl<'a> Project<'a> {
                     file: file.id.clone(),
                     tests: Vec::new(),
                     unknown: file.unknown.clone(),
+                    shared: dyno_model::Shared::default(),
                 };
                 doctests(&mut tests);
                 tests

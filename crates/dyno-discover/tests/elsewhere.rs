@@ -1,7 +1,8 @@
 //! What a file's tests are is in doubt where another module has a part in it.
 
-use dyno_discover::Project;
-use dyno_model::{Doubt, Environment, FilesInMemory, PytestConfig, PytestVersion};
+use dyno_discover::layout::LayoutFile;
+use dyno_discover::{Project, crossings};
+use dyno_model::{Doubt, Environment, FileTests, FilesInMemory, PytestConfig, PytestVersion};
 use std::collections::BTreeMap;
 
 const ENVIRONMENT: &str = r#"{
@@ -21,14 +22,18 @@ fn doubts(texts: &[(&str, &str)]) -> BTreeMap<String, String> {
     let environment: Environment = serde_json::from_str(ENVIRONMENT).unwrap();
     let config = PytestConfig::defaults(PytestVersion { major: 9, minor: 2 }, "/p");
     let project = Project::open(&files, &config, &environment);
-    let tell = |file| {
-        let told = project.tell(file).tests;
+    let files = &project.layout().files;
+    let mut told: Vec<FileTests> = files.iter().map(|file| project.tell(file).tests).collect();
+    for (index, why) in crossings(files.iter().zip(&told)) {
+        told[index].unknown.push(why);
+    }
+    let why = |(file, told): (&LayoutFile, &FileTests)| {
         let mut unknown = told.unknown.iter();
         let doubt = unknown.find(|unknown| unknown.doubt == Doubt::Existence);
         let why = doubt.map(|doubt| format!("{} {}", doubt.reason, doubt.at));
         (file.id.clone(), why.unwrap_or_default())
     };
-    project.layout().files.iter().map(tell).collect()
+    files.iter().zip(&told).map(why).collect()
 }
 
 const CASES: &str = "CASES = [1, 2]\nOTHERS = [3]\n";
@@ -110,4 +115,77 @@ fn a_file_that_python_does_not_compile_is_in_doubt() {
     assert!(said["test_a.py"].ends_with("test_a.py:2"), "{said:?}");
     assert!(said["test_b.py"].ends_with("test_b.py:1"), "{said:?}");
     assert_eq!(said["test_c.py"], "");
+}
+
+const LIBRARY: &str = "class TestBase:\n    def test_m(self): pass\ndef test_f(): pass\n";
+const COLLECTS: &str = "from library import TestBase, test_f\nclass TestB(TestBase): pass\n";
+
+#[test]
+fn a_mark_that_one_file_puts_on_what_another_collects_is_known_to_the_other() {
+    for (deed, function, class) in [
+        (
+            "from library import test_f as f\nmark.slow(f)\n",
+            true,
+            false,
+        ),
+        (
+            "import library\nmark.slow(1)(library.TestBase)\n",
+            false,
+            true,
+        ),
+        (
+            "import library\nlibrary.TestBase.pytestmark = [mark.slow]\n",
+            true,
+            true,
+        ),
+        (
+            "import library\nsetattr(library.TestBase, 'x', 1)\n",
+            true,
+            true,
+        ),
+        (
+            "import library\ndef go(f): mark.slow(f)\ngo(library.test_f)\n",
+            true,
+            false,
+        ),
+        (
+            "import library\nfor x in vars(library).values(): mark.slow(x)\n",
+            true,
+            true,
+        ),
+        (
+            "import library\nmark.parametrize('x', [library.TestBase])\n",
+            false,
+            false,
+        ),
+        (
+            "import library\ndef unused(): mark.slow(library.test_f)\n",
+            false,
+            false,
+        ),
+        (
+            "import library\nif __name__ == '__main__':\n    mark.slow(library.test_f)\n",
+            false,
+            false,
+        ),
+    ] {
+        let marks = format!("from pytest import mark\n{deed}");
+        let said = doubts(&[
+            ("library.py", LIBRARY),
+            ("test_a.py", &marks),
+            ("test_f.py", "from library import test_f\n"),
+            (
+                "test_class.py",
+                "from library import TestBase\nclass TestB(TestBase): pass\n",
+            ),
+            ("test_both.py", COLLECTS),
+        ]);
+        assert_eq!(!said["test_f.py"].is_empty(), function, "{deed}");
+        assert_eq!(!said["test_class.py"].is_empty(), class, "{deed}");
+        assert_eq!(
+            !said["test_both.py"].is_empty(),
+            function || class,
+            "{deed}"
+        );
+    }
 }

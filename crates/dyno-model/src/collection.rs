@@ -2,6 +2,7 @@
 
 use crate::Item;
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 
 /// One collected test with all that selection, order and `dyno collect` look at.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -171,9 +172,81 @@ pub struct FileTests {
     /// What is unknown of the file as a whole.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<Unknown>,
+    /// What it has to do with other files.
+    #[serde(default, skip_serializing_if = "Shared::is_empty")]
+    pub shared: Shared,
+}
+
+/// Functions and classes that more than one file may see.
+///
+/// A mark that one file puts on a function is seen by every file that collects it from the
+/// same module, if that comes later.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shared {
+    /// Those that the file's tests are made of and that are another file's, or that none
+    /// of its tests is named after.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub uses: Vec<Thing>,
+    /// Those that the file, a conftest of its or a module that they import changes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub touches: Vec<Touch>,
+}
+
+/// A function or class.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Thing {
+    /// The file that defines it: its path.
+    pub file: String,
+    /// Its name; empty in a [`Touch`] of whatever the file defines.
+    pub name: String,
+}
+
+/// A change of a function or class.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Touch {
+    /// What is changed.
+    pub thing: Thing,
+    /// What is done.
+    pub reason: String,
+    /// Where: file and line.
+    pub at: String,
+}
+
+impl Shared {
+    /// Nothing.
+    pub fn is_empty(&self) -> bool {
+        self.uses.is_empty() && self.touches.is_empty()
+    }
 }
 
 impl FileTests {
+    /// Leaves out of [`Shared::uses`] what [`FileTests::are_made_of`] tells by the tests'
+    /// own names.
+    pub fn leave_out_own(&mut self, path: &str) {
+        let domains = self
+            .tests
+            .iter()
+            .map(|test| &test.test.item.location.domain);
+        let classes = domains.filter_map(|domain| domain.split('[').next()?.rsplit_once('.'));
+        let named: HashSet<&str> = classes.flat_map(|(above, _)| above.split('.')).collect();
+        let uses = &mut self.shared.uses;
+        uses.retain(|thing| thing.file != path || !named.contains(thing.name.as_str()));
+        uses.sort_unstable();
+    }
+
+    /// Whether the tests of this file, whose path is given, are made of a thing.
+    pub fn are_made_of(&self, thing: &Thing, path: &str) -> bool {
+        let is = |used: &Thing| {
+            used.file == thing.file && (thing.name.is_empty() || used.name == thing.name)
+        };
+        let is_named = |test: &FoundTest| {
+            let domain = test.test.item.location.domain.split('[').next();
+            let mut names = domain.unwrap_or_default().split('.');
+            thing.name.is_empty() || names.any(|name| name == thing.name)
+        };
+        self.shared.uses.iter().any(is) || (thing.file == path && self.tests.iter().any(is_named))
+    }
+
     /// Everything is known: ids, markers, order within the file.
     pub fn is_exact(&self) -> bool {
         self.unknown.is_empty() && self.tests.iter().all(|test| test.unknown.is_empty())

@@ -20,7 +20,9 @@ mod pytest_config;
 mod real_collection;
 mod report;
 
-pub use collection::{Doubt, FileTests, FoundTest, Param, Scope, Test, Unknown, UsedFixture};
+pub use collection::{
+    Doubt, FileTests, FoundTest, Param, Scope, Shared, Test, Thing, Touch, Unknown, UsedFixture,
+};
 pub use environment::{
     CommandOption, Environment, FixtureParam, HookImplementation, IniOption, Interpreter, Plugin,
     PluginFixture, Takes,

@@ -2,7 +2,7 @@
 
 use crate::Reason;
 use crate::scope::Scope;
-use ruff_python_ast::{ExprLambda, StmtClassDef, StmtFunctionDef};
+use ruff_python_ast::{Expr, ExprLambda, StmtClassDef, StmtFunctionDef};
 use std::collections::{HashMap, HashSet};
 
 /// Everything that is looked up about a module's text more than once.
@@ -28,6 +28,11 @@ pub(crate) struct Facts<'a> {
     pub(crate) mutated_attributes: HashMap<&'a str, u32>,
     /// Calls that are handed the object of a variable while the module is imported.
     pub(crate) escapes: HashMap<Variable<'a>, Vec<Escape<'a>>>,
+    /// Functions that may be called while the module is imported, each as one more than
+    /// where it begins.
+    pub(crate) reached: HashSet<u32>,
+    /// Calls while the module is imported, by argument: some mark it.
+    pub(crate) applied: Vec<Applied<'a>>,
 }
 
 /// A variable: 0 for a global, else one more than where its function, class, lambda or
@@ -52,6 +57,18 @@ pub(crate) struct Escape<'a> {
     pub(crate) root: Option<&'a str>,
     /// The last name of the callee.
     pub(crate) last: &'a str,
+    pub(crate) offset: u32,
+}
+
+/// A call with an argument.
+#[derive(Debug)]
+pub(crate) struct Applied<'a> {
+    pub(crate) callee: &'a Expr,
+    pub(crate) argument: &'a Expr,
+    /// The variables whose objects the argument may be, or hold.
+    pub(crate) variables: Vec<Variable<'a>>,
+    /// There are no further arguments.
+    pub(crate) is_only: bool,
     pub(crate) offset: u32,
 }
 

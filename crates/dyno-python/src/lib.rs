@@ -26,6 +26,7 @@ mod signature;
 mod source;
 mod stars;
 mod text;
+mod touched;
 mod value;
 mod walk;
 mod world;
@@ -42,6 +43,7 @@ pub use ruff_text_size as text_size;
 pub use scope::{Binding, BindingKind, Scope, Star};
 pub use signature::{Parameter, ParameterKind, Signature, parameters};
 pub use text::{python_repr, python_str};
+pub use touched::{Touched, Touching};
 pub use value::{Call, ClassRef, EnumMember, Function, Instance, Reason, Value};
 pub use world::{
     Ancestor, Closure, Context, Found, Interpreter, NameEntry, Names, SearchPath, World,

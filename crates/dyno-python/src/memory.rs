@@ -3,7 +3,7 @@
 //! It is kept by module, so that it goes when the module goes: see [`Memory::forget`].
 
 use crate::world::locked;
-use crate::{Ancestor, Change, ClassRef, Value};
+use crate::{Ancestor, Change, ClassRef, Touched, Value};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
@@ -15,6 +15,7 @@ struct OfModule {
     values: HashMap<At, Vec<(Box<str>, Value)>>,
     orders: HashMap<u32, Vec<Ancestor>>,
     changes: Option<Arc<[Change]>>,
+    touched: Option<Arc<[Touched]>>,
 }
 
 /// What was settled, by [`crate::Module::id`].
@@ -59,6 +60,15 @@ impl Memory {
     pub(crate) fn keep_changes(&self, module: u64, changes: Arc<[Change]>) {
         let mut modules = locked(&self.modules);
         modules.entry(module).or_default().changes = Some(changes);
+    }
+
+    pub(crate) fn touched(&self, module: u64) -> Option<Arc<[Touched]>> {
+        locked(&self.modules).get(&module)?.touched.clone()
+    }
+
+    pub(crate) fn keep_touched(&self, module: u64, touched: Arc<[Touched]>) {
+        let mut modules = locked(&self.modules);
+        modules.entry(module).or_default().touched = Some(touched);
     }
 
     /// Drops all that is known of a module, which itself is part of some of it.

@@ -4,6 +4,7 @@ use crate::doubts::Doubts;
 use crate::path::NodePath;
 use crate::verdict::Verdict;
 use dyno_model::{Doubt, Test};
+use std::collections::{HashMap, HashSet};
 
 /// The names that an argument asks for within a file, as `TestA::test_b[1]` of
 /// `test_x.py::TestA::test_b[1]`.
@@ -75,50 +76,140 @@ impl NameChain {
 
 /// Whether any of the arguments for a file asks for the test. No chain asks for all.
 pub fn wanted(chains: &[NameChain], test: &Test, doubts: Doubts<'_>, file: &str) -> Verdict {
-    if chains.is_empty() {
-        return Verdict::Keep;
+    Wanted::of(chains).verdict(test, doubts, file)
+}
+
+/// All that arguments ask for within one file, found by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted<'a> {
+    /// By the names, joined by `::`: the brackets that are asked for.
+    by_names: HashMap<String, Asked<'a>>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Asked<'a> {
+    /// It is asked for as a whole.
+    whole: bool,
+    brackets: HashSet<&'a str>,
+}
+
+impl<'a> Wanted<'a> {
+    /// What these ask for; none asks for everything.
+    pub fn of(chains: &'a [NameChain]) -> Self {
+        let mut by_names: HashMap<String, Asked<'a>> = HashMap::new();
+        for chain in chains {
+            let asked = by_names.entry(chain.names.join("::")).or_default();
+            match &chain.brackets {
+                None => asked.whole = true,
+                Some(brackets) => {
+                    asked.brackets.insert(brackets);
+                }
+            }
+        }
+        Self { by_names }
     }
-    let asks = |verdict: Verdict, chain: &NameChain| verdict.or(chain.wants(test, doubts, file));
-    chains.iter().fold(Verdict::Drop, asks)
+
+    /// Whether the test is asked for, given the id of its file: that any of the chains
+    /// [wants](NameChain::wants) it.
+    pub fn verdict(&self, test: &Test, doubts: Doubts<'_>, file: &str) -> Verdict {
+        if self.by_names.is_empty() {
+            return Verdict::Keep;
+        }
+        let path = NodePath::of(test.item.id.as_str(), file);
+        let Some(last) = path.last() else {
+            return Verdict::Drop;
+        };
+        let mut names = String::new();
+        for class in path.classes() {
+            names.push_str(class);
+            if self.by_names.get(&names).is_some_and(|asked| asked.whole) {
+                return Verdict::Keep;
+            }
+            names.push_str("::");
+        }
+        let base = last.split('[').next().unwrap_or(last);
+        names.push_str(base);
+        match self.by_names.get(&names) {
+            None => Verdict::Drop,
+            Some(asked) if asked.whole => Verdict::Keep,
+            Some(_) if doubts.any(&[Doubt::Ids]) => Verdict::Ask,
+            Some(asked) => {
+                let brackets = last.get(base.len()..).unwrap_or_default();
+                Verdict::certain(asked.brackets.contains(brackets))
+            }
+        }
+    }
+}
+
+/// The prefixes of `--deselect`, sorted, without those that begin with another: what one
+/// of these drops, that one drops.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Deselection {
+    prefixes: Vec<String>,
+}
+
+impl Deselection {
+    /// What was given.
+    pub fn of(mut prefixes: Vec<String>) -> Self {
+        prefixes.sort_unstable();
+        // What begins with a prefix follows it at once.
+        prefixes.dedup_by(|later, kept| later.starts_with(kept.as_str()));
+        Self { prefixes }
+    }
+
+    /// The prefixes that can concern tests of a file.
+    pub fn in_file<'a>(&'a self, file: &'a str) -> Deselected<'a> {
+        let before = self.prefixes.partition_point(|prefix| **prefix < *file);
+        let below = self.prefixes.get(before..).unwrap_or_default();
+        let until = below.partition_point(|prefix| prefix.starts_with(file));
+        let above = before.checked_sub(1);
+        let is_above = |at: &usize| {
+            let above = self.prefixes.get(*at);
+            above.is_some_and(|prefix| file.starts_with(prefix.as_str()))
+        };
+        let first = above.filter(is_above).unwrap_or(before);
+        Deselected {
+            prefixes: (self.prefixes.get(first..before + until)).unwrap_or_default(),
+            file,
+        }
+    }
 }
 
 /// The prefixes of `--deselect` that concern one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deselected<'a> {
-    prefixes: Vec<&'a str>,
+    /// Sorted, none the beginning of another.
+    prefixes: &'a [String],
     file: &'a str,
 }
 
-impl<'a> Deselected<'a> {
-    /// Those of all prefixes that can concern tests of the file.
-    pub fn in_file(prefixes: &'a [String], file: &'a str) -> Self {
-        let concerns = |prefix: &&str| prefix.starts_with(file) || file.starts_with(*prefix);
-        Self {
-            prefixes: prefixes
-                .iter()
-                .map(String::as_str)
-                .filter(concerns)
-                .collect(),
-            file,
-        }
-    }
-
+impl Deselected<'_> {
     /// Whether the test stays: its id begins with none of the prefixes.
     pub fn verdict(&self, test: &Test, doubts: Doubts<'_>) -> Verdict {
-        let id = test.item.id.as_str();
-        let ids_unknown = doubts.any(&[Doubt::Ids]);
-        let mut stays = Verdict::Keep;
-        for prefix in &self.prefixes {
-            if id.starts_with(prefix) {
-                return Verdict::Drop;
-            }
-            // The id goes on with brackets, if the test has any.
-            let beyond = prefix.strip_prefix(id);
-            if ids_unknown && beyond.is_some_and(|beyond| beyond.starts_with('[')) {
-                stays = Verdict::Ask;
-            }
+        if self.prefixes.is_empty() {
+            return Verdict::Keep;
         }
-        stays
+        let id = test.item.id.as_str();
+        // Whatever stands between a prefix of the id and the id begins with that prefix.
+        let after = self
+            .prefixes
+            .partition_point(|prefix| prefix.as_str() <= id);
+        let nearest = after.checked_sub(1).and_then(|at| self.prefixes.get(at));
+        if nearest.is_some_and(|prefix| id.starts_with(prefix.as_str())) {
+            return Verdict::Drop;
+        }
+        if !doubts.any(&[Doubt::Ids]) {
+            return Verdict::Keep;
+        }
+        // The id goes on with brackets, if the test has any.
+        let goes_on = format!("{id}[");
+        let at = self.prefixes.partition_point(|prefix| *prefix < goes_on);
+        let beyond = self.prefixes.get(at);
+        Verdict::seen(
+            false,
+            beyond.is_some_and(|prefix| prefix.starts_with(&goes_on)),
+        )
+        .negated()
     }
 
     /// Whether a test of the file of which nothing is known stays.

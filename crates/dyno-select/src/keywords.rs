@@ -122,10 +122,10 @@ impl KeywordsInFile<'_> {
     pub fn verdict(&self, test: &Test, doubts: Doubts<'_>) -> Result<Verdict, CallInKeywords> {
         let path = NodePath::of(test.item.id.as_str(), self.file);
         let open = !self.all_known || doubts.any(&[Doubt::Ids]);
-        self.evaluate(&|needle| {
-            let holds = path.names().any(|name| contains(name, needle))
-                || named(&test.keywords, needle)
-                || (test.item.markers.iter()).any(|marker| contains(&marker.name, needle));
+        let mut names: Option<String> = None;
+        self.evaluate(&mut |needle| {
+            let names = names.get_or_insert_with(|| lowered(&path, test));
+            let holds = names.contains(needle);
             let may_hold = |name: &str| contains(name, needle);
             let more = open
                 || doubts.about(Doubt::Keywords, may_hold)
@@ -136,10 +136,10 @@ impl KeywordsInFile<'_> {
 
     /// Whether a test of the file of which nothing is known is wanted.
     pub fn verdict_on_unknown(&self) -> Result<Verdict, CallInKeywords> {
-        self.evaluate(&|_| Verdict::Ask)
+        self.evaluate(&mut |_| Verdict::Ask)
     }
 
-    fn evaluate(&self, look: &dyn Fn(&str) -> Verdict) -> Result<Verdict, CallInKeywords> {
+    fn evaluate(&self, look: &mut dyn FnMut(&str) -> Verdict) -> Result<Verdict, CallInKeywords> {
         let outcome = self.expression.tree.evaluate(&mut |needle| match *needle {
             Needle::Call => Outcome::Raised,
             Needle::Name(place) => Outcome::Ended(
@@ -158,8 +158,23 @@ impl KeywordsInFile<'_> {
     }
 }
 
-fn named(names: &[String], needle: &str) -> bool {
-    names.iter().any(|name| contains(name, needle))
+/// The names of a test in lower case, a line each: no name of an expression holds an end
+/// of line, so none is found across two.
+fn lowered(path: &NodePath<'_>, test: &Test) -> String {
+    let markers = test.item.markers.iter().map(|marker| marker.name.as_str());
+    let keywords = test.keywords.iter().map(String::as_str);
+    let mut lowered = String::with_capacity(160);
+    for name in path.names().chain(keywords).chain(markers) {
+        if name.is_ascii() {
+            let start = lowered.len();
+            lowered.push_str(name);
+            lowered[start..].make_ascii_lowercase();
+        } else {
+            lowered.push_str(&name.to_lowercase());
+        }
+        lowered.push('\n');
+    }
+    lowered
 }
 
 /// Whether a name holds a text that is in lower case, by Python's `needle in name.lower()`.

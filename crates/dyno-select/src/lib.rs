@@ -52,7 +52,7 @@ mod selection;
 mod tree;
 mod verdict;
 
-pub use arguments::{Deselected, NameChain, wanted};
+pub use arguments::{Deselected, Deselection, NameChain, Wanted, wanted};
 pub use doubts::Doubts;
 pub use error::{ExpressionError, Problem};
 pub use keywords::{CallInKeywords, KeywordExpression, KeywordsInFile};

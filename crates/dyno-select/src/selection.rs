@@ -1,6 +1,6 @@
 //! The conditions joined: what is wanted of a file, and whether it need be imported.
 
-use crate::arguments::{Deselected, NameChain, wanted};
+use crate::arguments::{Deselected, Deselection, NameChain, Wanted};
 use crate::doubts::Doubts;
 use crate::error::ExpressionError;
 use crate::keywords::{CallInKeywords, KeywordExpression, KeywordsInFile};
@@ -12,7 +12,7 @@ use dyno_model::{Doubt, FileTests, FoundTest, PytestVersion};
 /// `-m`, in the order in which pytest applies them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Selection {
-    deselect: Vec<String>,
+    deselect: Deselection,
     keyword: Option<KeywordExpression>,
     mark: Option<MarkExpression>,
 }
@@ -95,7 +95,7 @@ impl Selection {
         });
         if errors.is_empty() {
             Ok(Self {
-                deselect,
+                deselect: Deselection::of(deselect),
                 keyword,
                 mark,
             })
@@ -125,8 +125,9 @@ impl Selection {
         above: Option<&[String]>,
     ) -> FileSelection {
         let conditions = InFile {
-            chains,
-            deselected: Deselected::in_file(&self.deselect, &file.file),
+            wanted: Wanted::of(chains),
+            is_whole: chains.is_empty(),
+            deselected: self.deselect.in_file(&file.file),
             keywords: (self.keyword.as_ref()).map(|keyword| keyword.in_file(&file.file, above)),
             mark: self.mark.as_ref(),
         };
@@ -172,7 +173,9 @@ impl FileSelection {
 
 /// The conditions, as far as they concern one file.
 struct InFile<'a> {
-    chains: &'a [NameChain],
+    wanted: Wanted<'a>,
+    /// The arguments ask for all of the file.
+    is_whole: bool,
     deselected: Deselected<'a>,
     keywords: Option<KeywordsInFile<'a>>,
     mark: Option<&'a MarkExpression>,
@@ -186,7 +189,7 @@ impl InFile<'_> {
         misuse: &mut Option<CallInKeywords>,
     ) -> Selected {
         let doubts = Doubts::of_test(test, file);
-        let requested = wanted(self.chains, &test.test, doubts, &file.file);
+        let requested = self.wanted.verdict(&test.test, doubts, &file.file);
         let stays = requested.and(self.deselected.verdict(&test.test, doubts));
         Selected {
             requested,
@@ -202,7 +205,7 @@ impl InFile<'_> {
 
     /// A test that may be there.
     fn unknown(&self) -> Selected {
-        let requested = Verdict::seen(self.chains.is_empty(), true);
+        let requested = Verdict::seen(self.is_whole, true);
         let stays = requested.and(self.deselected.verdict_on_unknown());
         Selected {
             requested,

@@ -51,6 +51,7 @@ impl<'a> Step<'a> {
                     file,
                     tests: Vec::new(),
                     unknown: Vec::new(),
+                    shared: dyno_model::Shared::default(),
                 });
                 files.len() - 1
             });
@@ -227,6 +228,7 @@ fn replay(step: &Step<'_>) -> Run {
                 file: file.tests.file.clone(),
                 tests: Vec::new(),
                 unknown: Vec::new(),
+                shared: dyno_model::Shared::default(),
             })
             .collect();
         for (file, empty) in files.iter_mut().zip(&empty) {
@@ -473,6 +475,7 @@ fn nobody_looked(file: &FileTests) -> FileTests {
         file: file.file.clone(),
         tests: Vec::new(),
         unknown: vec![doubt(Doubt::Existence)],
+        shared: dyno_model::Shared::default(),
     }
 }
 

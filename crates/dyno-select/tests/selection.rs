@@ -39,6 +39,7 @@ fn table(text: &str) -> Table {
             file: file["file"].as_str().unwrap().to_owned(),
             tests: tests.into_iter().map(found).collect(),
             unknown: Vec::new(),
+            shared: dyno_model::Shared::default(),
         };
         (tests, strings(&file["above"]))
     });
@@ -295,5 +296,6 @@ fn file_of_unknown(file: &FileTests) -> FileTests {
         file: file.file.clone(),
         tests: Vec::new(),
         unknown: vec![Unknown::new(Doubt::Existence, "nobody looked")],
+        shared: dyno_model::Shared::default(),
     }
 }

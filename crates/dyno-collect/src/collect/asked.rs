@@ -6,7 +6,7 @@ use super::{Heard, Work};
 use crate::cache::Made;
 use crate::collection::Source;
 use crate::request::CollectError;
-use dyno_model::{CollectFailure, RealCollection, Unknown};
+use dyno_model::{CollectFailure, RealCollection, Shared, Unknown};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -80,6 +80,7 @@ impl Asked {
                 continue;
             };
             answer.open = left_open(known);
+            answer.shared = known.tests.shared.clone();
             let path = file.path.to_string_lossy();
             match record.needs(&[&path]) {
                 Ok(mut needs) => {
@@ -137,6 +138,7 @@ impl Asked {
             skip: skip.map(|skip| skip.skip.clone()),
             kind: kind.unwrap_or_else(|| MODULE.to_owned()),
             open: Vec::new(),
+            shared: Shared::default(),
         })
     }
 }

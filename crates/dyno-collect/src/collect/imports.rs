@@ -61,11 +61,18 @@ pub fn imports(
             heard.debug.push(format!("import: every file: {reason}"));
             return Ok(Imports::default());
         }
+        let known = work.read(heard, |_| true);
+        work.store.save(&work.project.layout().files, heard);
+        if let Some((_, why)) = work.crossings(&known).first() {
+            let (why, at) = (&why.reason, &why.at);
+            heard
+                .debug
+                .push(format!("import: every file in one process: {why} ({at})"));
+            return Ok(Imports::default());
+        }
         let mut imports = Imports::default();
         if wanted.unneeded {
-            let known = work.read(heard, |_| true);
             imports = work.imports(&known);
-            work.store.save(&work.project.layout().files, heard);
         }
         if wanted.shared {
             work.share(&mut imports, heard);
@@ -89,6 +96,9 @@ pub fn keep(
         let collected: HashSet<&str> = collection.files.iter().map(|file| &*file.file).collect();
         let files = &work.project.layout().files;
         let mut known = work.read(heard, |_| true);
+        if !work.crossings(&known).is_empty() {
+            return Ok(());
+        }
         let open: Vec<usize> = (files.iter().zip(&known).enumerate())
             .filter(|(_, (file, known))| {
                 is_from_text(known) && !known.tests.is_exact() && collected.contains(&*file.id)

@@ -5,7 +5,7 @@ use crate::Fingerprint;
 use crate::cache::{Dependency, Made};
 use crate::collection::Source;
 use dyno_discover::Project;
-use dyno_model::{CollectFailure, FileTests, FoundTest, Skip, Test, Unknown};
+use dyno_model::{CollectFailure, FileTests, FoundTest, Shared, Skip, Test, Unknown};
 use dyno_python::Closure;
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +39,9 @@ pub(super) struct FileAnswer {
     /// What the text left open when pytest was asked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) open: Vec<Unknown>,
+    /// What its text has to do with other files.
+    #[serde(default, skip_serializing_if = "Shared::is_empty")]
+    pub(super) shared: Shared,
 }
 
 /// How a module's collector is called where nobody else collects it.
@@ -153,6 +156,7 @@ impl Known {
                 file: String::new(),
                 tests: Vec::new(),
                 unknown: Vec::new(),
+                shared: Shared::default(),
             },
             source: Source::Text,
             open: Vec::new(),
@@ -174,6 +178,7 @@ impl Known {
                 file: file.to_owned(),
                 tests: answer.tests.into_iter().map(certain).collect(),
                 unknown: Vec::new(),
+                shared: answer.shared,
             }
         };
         Self {

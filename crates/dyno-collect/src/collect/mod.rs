@@ -32,8 +32,8 @@ use crate::collection::Collection;
 use crate::pytest::Pytest;
 use crate::request::{CollectError, Request, Settle};
 use asked::Asked;
-use dyno_discover::Project;
 use dyno_discover::changed::Affected;
+use dyno_discover::{Project, crossings};
 use dyno_model::{Doubt, Unknown};
 use dyno_select::Selection;
 use known::{Known, Reader};
@@ -151,6 +151,20 @@ impl Work<'_> {
         let is_affected =
             |index: usize| affected.and_then(|all| all.get(index)) != Some(&Affected::No);
         let mut known = self.read(heard, is_affected);
+        let crossings = self.crossings(&known);
+        if !crossings.is_empty() {
+            if self.request.settle != Settle::Nothing {
+                let reasons: Vec<Unknown> = crossings.into_iter().map(|(_, why)| why).collect();
+                let collection = self.collect_whole(&reasons, heard)?;
+                self.store.save(files, heard);
+                return Ok(collection);
+            }
+            for (index, why) in crossings {
+                if let Some(known) = known.get_mut(index) {
+                    known.tests.unknown.push(why);
+                }
+            }
+        }
         let mut errors = Vec::new();
         if self.request.settle != Settle::Nothing {
             let mut open = self.open_files(&known);
@@ -177,6 +191,12 @@ impl Work<'_> {
         }
         self.store.save(files, heard);
         self.finish(known, errors, &whole, heard)
+    }
+
+    /// What files change of each other's tests.
+    fn crossings(&self, known: &[Known]) -> Vec<(usize, Unknown)> {
+        let files = self.project.layout().files.iter();
+        crossings(files.zip(known.iter().map(|known| &known.tests)))
     }
 
     /// Whether one of these files has its id or its path in common with another.

@@ -14,6 +14,7 @@ mod walk;
 
 pub(crate) use fixtures::plugin_module_fixtures;
 pub(crate) use import_errors::import_error;
+pub(crate) use names::matches;
 pub(crate) use object::{Object, of_module};
 pub(crate) use skips::Skips;
 pub(crate) use walk::{Suite, collect, relative, unknown};

@@ -18,8 +18,9 @@ use crate::hooks::{FileHooks, Hooks};
 use crate::layout::LayoutFile;
 use crate::mark::MarkList;
 use crate::rules::{Objects, Place, Rules};
-use dyno_model::{Doubt, FileTests, FoundTest, PytestConfig, Unknown};
+use dyno_model::{Doubt, FileTests, FoundTest, PytestConfig, Shared, Thing, Unknown};
 use dyno_python::{BindingKind, Context, Function, Module, Reason, Value, World, ast};
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -41,6 +42,9 @@ struct Walk<'w> {
     file: String,
     tests: Vec<FoundTest>,
     unknown: Vec<Unknown>,
+    /// Functions and classes that the tests are made of, by file and name: all classes, and
+    /// functions that are another file's or have another name.
+    uses: HashSet<(Arc<str>, Arc<str>)>,
 }
 
 /// The tests of a module. `above` are the layers of plugins and conftests.
@@ -63,6 +67,7 @@ pub(crate) fn collect(
         file: relative(&suite.config.rootdir, &module.path),
         tests: Vec::new(),
         unknown: file.unknown.clone(),
+        uses: HashSet::new(),
     };
     let node = Node {
         id: file.id.clone(),
@@ -93,6 +98,17 @@ pub(crate) fn collect(
         file: file.id.clone(),
         tests: walk.tests,
         unknown: walk.unknown,
+        shared: Shared {
+            uses: walk.uses.iter().map(thing).collect(),
+            touches: Vec::new(),
+        },
+    }
+}
+
+fn thing((file, name): &(Arc<str>, Arc<str>)) -> Thing {
+    Thing {
+        file: file.to_string(),
+        name: name.to_string(),
     }
 }
 
@@ -252,6 +268,10 @@ impl Walk<'_> {
 
     fn function(&mut self, node: &Node<'_>, name: &str, function: &Function, context: &Context) {
         let named = matches(&self.suite.config.python_functions, name);
+        if *function.name != *name || !Arc::ptr_eq(&function.module, &self.module) {
+            let used = (function.module.file.clone(), function.name.clone());
+            self.uses.insert(used);
+        }
         let asks = function
             .module
             .attribute_writes()

@@ -1,7 +1,7 @@
 //! What discovery says of a project.
 
 use super::oracle;
-use dyno_discover::Project;
+use dyno_discover::{Project, crossings};
 use dyno_model::{
     Environment, FileKind, FileTests, Files, FolderEntry, PytestConfig, PytestVersion,
 };
@@ -56,7 +56,12 @@ pub(crate) fn discover(root: &Path) -> Vec<FileTests> {
     let config = PytestConfig::defaults(version(environment), root);
     let project = Project::open(&Disk, &config, environment);
     let files = &project.layout().files;
-    files.iter().map(|file| project.tell(file).tests).collect()
+    let tell = |file| project.tell(file).tests;
+    let mut told: Vec<FileTests> = files.iter().map(tell).collect();
+    for (index, why) in crossings(files.iter().zip(&told)) {
+        told[index].unknown.push(why);
+    }
+    told
 }
 
 fn environment() -> &'static Environment {

@@ -893,6 +893,18 @@ const RAW: &[&str] = &[
     "class TestProtocol(typing.Protocol):\n    def test_protocol(self): pass",
     "class TestGeneric(typing.Generic[typing.TypeVar('T')]):\n    def test_generic(self): pass",
     "def __getattr__(name): raise AttributeError(name)",
+    // What other modules see, too, if they collect it.
+    "from $lib import TestShared, test_shared\nclass TestHeir(TestShared): pass",
+    "from $lib import TestShared, test_shared, SharedCase",
+    "from $lib import test_shared\n$mark.touched(test_shared)",
+    "import $lib as shared\n$mark.touched(1)(shared.TestShared)",
+    "$TestShared.pytestmark = [$mark.touched]",
+    "setattr($SharedCase, 'pytestmark', $mark.touched)",
+    "for shared in ($TestShared, $test_shared): $mark.touched(shared)",
+    "touched = $mark.touched($TestBase)",
+    "$keep($TestShared)",
+    "import $lib as shared\nshared.TestShared.test_it.pytestmark = [$mark.touched]",
+    "def touch(what): return $mark.touched(what)\ntouch($test_shared)",
 ];
 const CLASS_RAW: &[&str] = &[
     "__test__ = False",

@@ -231,7 +231,7 @@ impl Evaluator<'_, '_> {
     }
 
     /// Whether a callee that begins with this global is none of the project's code.
-    pub(super) fn is_harmless(&mut self, module: &Arc<Module>, root: &str) -> bool {
+    pub(crate) fn is_harmless(&mut self, module: &Arc<Module>, root: &str) -> bool {
         let mut bindings = module.scope().of(root).peekable();
         if bindings.peek().is_none() {
             return BUILTINS.contains(&root);

@@ -126,6 +126,11 @@ impl<'a> Walker<'a, '_, '_> {
                 // `x.copy()` gives another with the same elements, `x.get()` an element:
                 // whichever it is, a change of either is taken for one of `x` if deep.
                 all.extend(root.name.map(|name| (self.variable(name), Flow::Element)));
+                // `vars(x).values()` gives what `x` holds.
+                if method.value.is_call_expr() {
+                    let through = self.sources(&method.value, depth).into_iter();
+                    all.extend(through.map(|(variable, _)| (variable, Flow::Element)));
+                }
             }
             _ => {}
         }

@@ -3,7 +3,7 @@
 use super::flow::{Deed, Walker};
 use super::root::root_of;
 use super::start;
-use crate::facts::{AttributeWrite, Escape, Flow, Import};
+use crate::facts::{Applied, AttributeWrite, Escape, Flow, Import};
 use ruff_python_ast::{Expr, ExprCall};
 
 /// Methods that change the built-in containers (and `deque`, `Counter`, `OrderedDict`).
@@ -40,6 +40,7 @@ pub(super) const MUTATORS: &[&str] = &[
 impl<'a> Walker<'a, '_, '_> {
     pub(super) fn call(&mut self, call: &'a ExprCall) {
         let offset = start(call);
+        self.apply(call, offset);
         if let Expr::Attribute(method) = &*call.func
             && MUTATORS.contains(&method.attr.as_str())
         {
@@ -67,6 +68,36 @@ impl<'a> Walker<'a, '_, '_> {
                 }
             }
             _ => self.escape(call, offset),
+        }
+    }
+
+    /// `mark(f)`, `map(mark, fs)`, which does the same to each, and `f(module.g, 1)`.
+    fn apply(&mut self, call: &'a ExprCall, offset: u32) {
+        let keywords = &call.arguments.keywords;
+        let (callee, arguments) = match (&*call.func, &*call.arguments.args) {
+            (Expr::Name(name), [callee, arguments @ ..]) if name.id == "map" => (callee, arguments),
+            (Expr::Name(name), _) if self.is_builtin(&name.id) => return,
+            (callee, arguments) => (callee, arguments),
+        };
+        let is_only = arguments.len() == 1 && keywords.is_empty();
+        let named = keywords.iter().map(|keyword| &keyword.value);
+        for argument in arguments.iter().chain(named) {
+            // Others are followed by name: see `escape`.
+            if !is_only && !argument.is_attribute_expr() {
+                continue;
+            }
+            let sources = self.sources(argument, 40).into_iter();
+            let mut variables: Vec<_> = sources.map(|(variable, _)| variable).collect();
+            variables.dedup();
+            if !variables.is_empty() {
+                self.does(Deed::Apply(Applied {
+                    callee,
+                    argument,
+                    variables,
+                    is_only,
+                    offset,
+                }));
+            }
         }
     }
 

@@ -3,10 +3,10 @@
 
 use super::called::MUTATORS;
 use super::local::Locals;
-use super::root::root_of;
+use super::root::{is_main_guard, root_of};
 use super::{Place, end, names_of, start};
 use crate::Reason;
-use crate::facts::{AttributeWrite, Escape, Facts, Flow, Import, Variable};
+use crate::facts::{Applied, AttributeWrite, Escape, Facts, Flow, Import, Variable};
 use crate::scope::{Binding, BindingKind};
 use ruff_python_ast::visitor::{Visitor, walk_expr, walk_stmt};
 use ruff_python_ast::{Expr, Parameters, Stmt};
@@ -21,6 +21,7 @@ pub(super) fn gather<'a>(facts: &mut Facts<'a>, body: &'a [Stmt], place: &Place<
         frames: Vec::new(),
         mentions: Vec::new(),
         pending: Vec::new(),
+        in_main: false,
         bound: facts
             .module
             .bindings
@@ -49,6 +50,7 @@ pub(super) enum Deed<'a> {
     Write(AttributeWrite<'a>),
     Doubt(Reason),
     Escape(Variable<'a>, Escape<'a>),
+    Apply(Applied<'a>),
 }
 
 pub(super) struct Walker<'a, 'f, 'p> {
@@ -57,6 +59,8 @@ pub(super) struct Walker<'a, 'f, 'p> {
     /// Names that are read, by the function that reads them (0: import time).
     pub(super) mentions: Vec<(u32, &'a str)>,
     pub(super) pending: Vec<(u32, Deed<'a>)>,
+    /// Below `if __name__ == "__main__":`, which nothing that is imported comes to.
+    pub(super) in_main: bool,
     /// The names that the module binds.
     pub(super) bound: HashSet<&'a str>,
     pub(super) facts: &'f mut Facts<'a>,
@@ -79,7 +83,9 @@ impl<'a> Walker<'a, '_, '_> {
     }
 
     pub(super) fn does(&mut self, deed: Deed<'a>) {
-        self.pending.push((self.function(), deed));
+        if !self.in_main {
+            self.pending.push((self.function(), deed));
+        }
     }
 
     pub(super) fn flow(&mut self, from: Variable<'a>, to: Variable<'a>, flow: Flow) {
@@ -267,6 +273,16 @@ impl<'a> Visitor<'a> for Walker<'a, '_, '_> {
                         self.flow(from, to, flow);
                     }
                 }
+            }
+            Stmt::If(branch) if is_main_guard(&branch.test) && !self.in_main => {
+                self.visit_expr(&branch.test);
+                self.in_main = true;
+                self.visit_body(&branch.body);
+                self.in_main = false;
+                for clause in &branch.elif_else_clauses {
+                    self.visit_elif_else_clause(clause);
+                }
+                return;
             }
             Stmt::Import(import) => {
                 for alias in &import.names {

@@ -1,6 +1,6 @@
-//! What an expression such as `a.b[0].c` begins with.
+//! What an expression such as `a.b[0].c` begins with, and other shapes of one.
 
-use ruff_python_ast::Expr;
+use ruff_python_ast::{CmpOp, Expr};
 
 /// What an expression such as `a.b[0].c` begins with.
 pub(super) struct Root<'a> {
@@ -39,5 +39,20 @@ pub(super) fn root_of(expression: &Expr) -> Root<'_> {
             _ => return root,
         };
         root.depth += 1;
+    }
+}
+
+/// `__name__ == "__main__"`.
+pub(super) fn is_main_guard(test: &Expr) -> bool {
+    let Expr::Compare(compare) = test else {
+        return false;
+    };
+    let is_main = |one: &Expr, other: &Expr| {
+        matches!(one, Expr::Name(name) if &name.id == "__name__")
+            && matches!(other, Expr::StringLiteral(text) if text.value.to_str() == "__main__")
+    };
+    match (&*compare.ops, &*compare.comparators) {
+        ([CmpOp::Eq], [right]) => is_main(&compare.left, right) || is_main(right, &compare.left),
+        _ => false,
     }
 }

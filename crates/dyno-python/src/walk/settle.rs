@@ -57,11 +57,13 @@ impl Walker<'_, '_, '_> {
             }
             match deed {
                 Deed::Write(write) => facts.writes.push(write),
+                Deed::Apply(applied) => facts.applied.push(applied),
                 Deed::Doubt(doubt) => facts.module.doubts.push(doubt),
                 Deed::Escape(variable, escape) => {
                     facts.escapes.entry(variable).or_default().push(escape);
                 }
             }
         }
+        facts.reached = reached;
     }
 }

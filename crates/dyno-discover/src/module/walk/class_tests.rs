@@ -5,12 +5,12 @@ use super::node::{DEPTH, Node, qualname};
 use crate::module::classes::{Kind, classify};
 use crate::module::fixtures::class_fixtures;
 use crate::module::lineage::Lineage;
-use crate::module::names::is_ignored;
+use crate::module::names::{is_ignored, matches};
 use crate::module::object::of_class;
 use crate::module::test_case;
 use crate::parametrize::{Expansion, FunctionFacts, expand};
 use dyno_model::Doubt;
-use dyno_python::{ClassRef, Reason};
+use dyno_python::{Ancestor, ClassRef, Reason};
 use std::sync::Arc;
 
 impl Walk<'_> {
@@ -21,7 +21,12 @@ impl Walk<'_> {
             self.file_doubt(Doubt::Existence, &reason);
             return;
         }
-        match classify(self.suite, class, name) {
+        let kind = classify(self.suite, class, name);
+        let named = matches(&self.suite.config.python_classes, name);
+        if named || !matches!(kind, Kind::No) {
+            self.uses(class);
+        }
+        match kind {
             Kind::No => {}
             Kind::Unknown(reason) => {
                 let text = format!("class `{name}` {}", reason.text);
@@ -35,6 +40,19 @@ impl Walk<'_> {
             }
             Kind::Plain(lineage) => self.plain_class(node, name, &lineage),
             Kind::TestCase(lineage) => self.test_case(node, name, class, &lineage),
+        }
+    }
+
+    /// Takes down a class and those that it inherits from.
+    fn uses(&mut self, class: &ClassRef) {
+        let mro = self.suite.world.mro(class).unwrap_or_default();
+        let inherited = mro.iter().filter_map(|ancestor| match ancestor {
+            Ancestor::Class(class) => Some(class),
+            Ancestor::External(_) => None,
+        });
+        for class in inherited.chain([class]) {
+            let used = (class.module.file.clone(), class.name.clone());
+            self.uses.insert(used);
         }
     }
 
