@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import sys
 from collections.abc import Callable, Generator
 from types import ModuleType
@@ -63,16 +62,14 @@ class Collection:
         file = private.file_of(collector)
         if file is None:
             return (yield)
-        before, self._recorder.collecting = self._recorder.collecting, str(file.path)
-        chance = random.getstate()
+        before = self._recorder.collecting
+        self._recorder.collects(str(file.path))
         try:
             return (yield)
         finally:
             if collector is file and not isinstance(file, UnimportedModule):
                 self._seen.append(file)
-            if random.getstate() != chance:
-                self._recorder.flag(str(file.path), "draws or seeds random numbers")
-            self._recorder.collecting = before
+            self._recorder.collects(before)
 
     def pytest_itemcollected(self, item: pytest.Item) -> None:
         self._collected.append(item)

@@ -53,14 +53,19 @@ class Pruning:
     """The pytest plugin that says for each test module whether it is imported.
 
     ``is_pruned`` is asked for every path; ``deselected`` tells how many tests of a pruned
-    file count as deselected.
+    file count as deselected. ``remembers`` is whether pytest's cache will be written.
     """
 
     def __init__(
-        self, is_pruned: Callable[[str], bool], deselected: Callable[[str], int] = lambda _: 0
+        self,
+        is_pruned: Callable[[str], bool],
+        deselected: Callable[[str], int] = lambda _: 0,
+        *,
+        remembers: bool = True,
     ) -> None:
         self._is_pruned = is_pruned
         self._deselected = deselected
+        self._remembers = remembers
         self._kept: set[Path] | None = None
         self._folders: set[Path] = set()
         self._watched: tuple[int, bool] = (-1, True)
@@ -98,7 +103,7 @@ class Pruning:
         if not self._is_pruned(str(path)):
             return False
         if self._kept is None:
-            self._kept = set(needed_modules(config))
+            self._kept = set(needed_modules(config, remembers=self._remembers))
         return config.rootpath not in self._kept and path not in self._kept
 
     def _is_watched(self, config: pytest.Config) -> bool:
@@ -134,8 +139,11 @@ def leave_root_behind(config: pytest.Config, path: Path) -> None:
         sys.path.insert(0, root)
 
 
-def needed_modules(config: pytest.Config) -> Iterator[Path]:
-    """Modules that must be imported whoever says otherwise; the root folder means all."""
+def needed_modules(config: pytest.Config, *, remembers: bool = True) -> Iterator[Path]:
+    """Modules that must be imported whoever says otherwise; the root folder means all.
+
+    ``remembers`` is whether pytest's cache will be written.
+    """
     option = config.option
     # With these pytest decides by what it has collected, or by how many there are.
     if getattr(option, "lf", False) or getattr(option, "stepwise", False):
@@ -145,6 +153,12 @@ def needed_modules(config: pytest.Config) -> Iterator[Path]:
         if separator:
             # A test is named: without it pytest would say that it is not found.
             yield config.rootpath if option.pyargs else _absolute(config, file)
+    if remembers:
+        yield from _remembered(config)
+
+
+def _remembered(config: pytest.Config) -> Iterator[Path]:
+    """Modules whose place in pytest's cache follows from what they hold."""
     cache = getattr(config, "cache", None)
     if cache is None:
         return

@@ -18,9 +18,10 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import stat
+import socket
 import sys
 import sysconfig
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import CodeType, FrameType
@@ -30,7 +31,9 @@ import _pytest
 import pluggy
 import pytest
 
-from dyno import _volatile, _watch
+from dyno import _chance, _network, _volatile, _watch
+from dyno._draws import Draws
+from dyno._entry import Entry, as_text, candidates, kind_of
 
 __all__ = ["Recorder"]
 
@@ -40,25 +43,15 @@ _ARCHIVE = os.path.join(
     sys.base_prefix, sys.platlibdir, "python{}{}.zip".format(*sys.version_info[:2])
 )
 _SITE_NAMES = ("site-packages", "dist-packages")
+# How `ctypes.util` has the libraries of the system listed, and the file that they are listed
+# from (`ldconfig(8)`: "Print the lists of directories and candidate libraries stored in the
+# current cache").
+_LIBRARIES = (["/sbin/ldconfig", "-p"], "/etc/ld.so.cache")
 # Their own reading is known: ini file, conftests, cache, assertion rewriting.
 _PYTEST = tuple(
     str(Path(folder).parent) + os.sep
     for folder in (_pytest.__file__, pytest.__file__, pluggy.__file__, __file__)
 )
-
-
-class _Entry:
-    """What one file did."""
-
-    def __init__(self) -> None:
-        self.imports: set[str] = set()
-        self.asked: set[str] = set()
-        self.reads: dict[str, None] = {}
-        self.lists: dict[str, None] = {}
-        self.looks: dict[str, str] = {}
-        self.variables: dict[str, str | None] = {}
-        self.whole_environment = False
-        self.uncacheable: dict[str, None] = {}
 
 
 class Recorder:
@@ -67,20 +60,31 @@ class Recorder:
     def __init__(self) -> None:
         #: The file that pytest is collecting.
         self.collecting = ""
-        self._entries: dict[str, _Entry] = {}
+        self._entries: dict[str, Entry] = {}
         self._modules: dict[str, tuple[str, CodeType]] = {}
         self._written: set[str] = set()
+        self._made: set[str] = set()
         self._own: dict[str, bool] = {}
         self._roots: tuple[str, ...] = ()
         self._pid = os.getpid()
+        self._draws = Draws(self)
 
     def start(self) -> None:
         self.add_root(os.getcwd())
         _watch.begin(self)
+        _chance.begin(self._draws)
 
     def stop(self) -> None:
         """Stop watching. Also where `start` was not reached, or a second time."""
+        self.collects("")
         _watch.end(self)
+        _chance.end(self._draws)
+
+    def collects(self, file: str) -> None:
+        """Say which file pytest collects from now on."""
+        if _chance.changed_unheard():
+            self._draws.drew_unheard()
+        self.collecting = file
 
     def paused(self) -> contextlib.AbstractContextManager[None]:
         """Look away."""
@@ -105,6 +109,8 @@ class Recorder:
     # What is seen.
 
     def opened(self, path: Any, flags: int) -> None:
+        if flags & os.O_CREAT:
+            self.makes(path, sys._getframe(2))
         writes_only = flags & os.O_ACCMODE == os.O_WRONLY or flags & os.O_TRUNC
         if writes_only or (place := self._project_path(path)) is None:
             return
@@ -120,21 +126,51 @@ class Recorder:
             for entry in self._askers(frame):
                 entry.lists[place] = None
 
+    def makes(self, path: Any, frame: FrameType) -> None:
+        """A file or a folder is about to be made, if it is not there: what it then holds
+        follows from what made it, and from its not being there."""
+        if isinstance(path, int) or (place := self._project_path(path)) is None:
+            return
+        with self.paused():
+            if os.path.lexists(place):
+                return
+        if frame.f_code.co_filename != tempfile.__file__:  # Names that were never there.
+            self.looked(place, None, frame)
+        self._made.add(place)
+
     def looked(self, path: Any, found: os.stat_result | None, frame: FrameType) -> None:
         if isinstance(path, int) or (place := self._project_path(path)) is None:
             return
         for entry in self._askers(frame):
-            entry.looks.setdefault(place, _kind(found))
+            entry.looks.setdefault(place, kind_of(found))
 
-    def started(self, event: str) -> None:
+    def started(self, event: str, args: tuple[Any, ...]) -> None:
         frame = sys._getframe(2)
         asker = frame
         while asker.f_back and asker.f_code.co_filename.endswith(f"{os.sep}subprocess.py"):
             asker = asker.f_back
         if asker.f_code.co_filename.endswith(f"{os.sep}platform.py"):
             return  # `platform` asks the system for its own name.
+        if event == "subprocess.Popen" and list(args[1]) == _LIBRARIES[0]:
+            for entry in self._askers(frame):
+                entry.reads[_LIBRARIES[1]] = None
+            return
+        self.flag_askers(frame, _watch.UNCACHEABLE[event])
+
+    def bound(self, bound: socket.socket, address: Any) -> None:
+        """A socket is about to be bound."""
+        frame = sys._getframe(2)
+        place = _network.free_place(bound, address)
+        if place is None or not _watch.watch_socket(bound):
+            self.flag_askers(frame, "binds a socket")
+            return
+        with self.paused():
+            possible = _network.can_be_bound(place)
         for entry in self._askers(frame):
-            entry.uncacheable[_watch.UNCACHEABLE[event]] = None
+            entry.binds[place] = possible
+
+    def looked_at_socket(self, name: str) -> None:
+        self.flag_askers(sys._getframe(2), "looks at a socket's address")
 
     def asked(self, name: str) -> None:
         """A module that is not there yet is about to be looked for."""
@@ -179,13 +215,13 @@ class Recorder:
 
     # To whom it is put down.
 
-    def _entry(self, file: str) -> _Entry:
+    def _entry(self, file: str) -> Entry:
         entry = self._entries.get(file)
         if entry is None:
-            entry = self._entries[file] = _Entry()
+            entry = self._entries[file] = Entry()
         return entry
 
-    def _askers(self, frame: FrameType) -> Iterator[_Entry]:
+    def _askers(self, frame: FrameType) -> Iterator[Entry]:
         """Those on whose behalf something is done; nobody where it is pytest's own doing."""
         if os.getpid() != self._pid or frame.f_code.co_filename.startswith("<frozen importlib"):
             return
@@ -198,6 +234,33 @@ class Recorder:
             yield self._entry(file)
         if not found:
             yield self._entry(self.collecting)
+
+    def flag_askers(self, frame: FrameType, reason: str) -> None:
+        """Say that the outcome of those on whose behalf something is done cannot be kept."""
+        for entry in self._askers(frame):
+            entry.uncacheable[reason] = None
+
+    def importing(self, frame: FrameType) -> FrameType | None:
+        """The project's module that is being imported, unless a library's is within it."""
+        below: FrameType | None = frame
+        while below is not None:
+            if below.f_code.co_name == "<module>":
+                file = below.f_globals.get("__file__")
+                return below if isinstance(file, str) and self._is_own(file) else None
+            below = below.f_back
+        return None
+
+    def is_import_of_library(self, frame: FrameType) -> bool:
+        """Whether a library does something for itself, as it is imported."""
+        below: FrameType | None = frame
+        while below is not None:
+            file = below.f_globals.get("__file__")
+            if isinstance(file, str) and self._is_own(file):
+                return False
+            if below.f_code.co_name == "<module>":
+                return True
+            below = below.f_back
+        return False
 
     def _owners(self, frame: FrameType) -> Iterator[str]:
         """The project's files whose code runs, up to the innermost that is being imported."""
@@ -224,18 +287,30 @@ class Recorder:
         if isinstance(path, int):
             return None
         place = os.path.abspath(os.fsdecode(path))
-        return place if self._is_own(place) and not place.startswith(_SYSTEM) else None
+        if not self._is_own(place) or place.startswith(_SYSTEM) or self._is_made(place):
+            return None
+        return place
+
+    def _is_made(self, place: str) -> bool:
+        """Whether it, or a folder that it is in, was not there before this collection."""
+        above = place
+        while self._made and above != os.path.dirname(above):
+            if above in self._made:
+                return True
+            above = os.path.dirname(above)
+        return False
 
     # The result.
 
     def record(self) -> dict[str, Any]:
         """What was seen, as `dyno_model::CollectionRecord`. After `stop`."""
         own = self._own_modules()
+        namespaces = {file: vars(sys.modules[name]) for name, file in own.items()}
         names: set[str] = set()
         for file, (package, code) in self._modules.items():
             entry = self._entry(file)
             entry.imports |= _volatile.imported(code, package, own, names) - {file}
-            for reason in _volatile.doubts(code):
+            for reason in _volatile.doubts(code, namespaces.get(file, {})):
                 entry.uncacheable[reason] = None
         folders = [
             folder
@@ -248,7 +323,7 @@ class Recorder:
             "of": [self._written_entry(file, entry, own) for file, entry in self._entries.items()],
             "import_folders": folders,
             "import_names": sorted(names),
-            "import_candidates": sorted(_candidates(folders, names)),
+            "import_candidates": sorted(candidates(folders, names)),
         }
 
     def _own_modules(self) -> dict[str, str]:
@@ -259,7 +334,7 @@ class Recorder:
                 files[name] = file
         return files
 
-    def _written_entry(self, file: str, entry: _Entry, own: dict[str, str]) -> dict[str, Any]:
+    def _written_entry(self, file: str, entry: Entry, own: dict[str, str]) -> dict[str, Any]:
         missing = sorted(name for name in entry.asked if name not in sys.modules)
         looks = dict(entry.looks)
         for name in missing:
@@ -278,14 +353,14 @@ class Recorder:
             "variables": [
                 {"name": name, "value": value} for name, value in entry.variables.items()
             ],
+            "binds": [
+                {"address": place.address, "kind": place.kind, "possible": possible}
+                for place, possible in entry.binds.items()
+            ],
             "whole_environment": entry.whole_environment,
             "uncacheable": list(entry.uncacheable),
         }
-        if not _is_text(fields):
-            # Bytes that are no UTF-8 in a path or a value have no place in a message.
-            reasons = ["depends on a path or a variable that is not UTF-8"]
-            return {"file": _as_text(file), "uncacheable": reasons}
-        return fields
+        return as_text(fields)
 
 
 # What the kernel makes up, or what holds no file of a project.
@@ -315,42 +390,3 @@ def _namespace(frame: FrameType) -> dict[str, Any]:
     if isinstance(arguments, tuple) and len(arguments) > 1 and isinstance(arguments[1], dict):
         return arguments[1]
     return getattr(local.get("module"), "__dict__", {})
-
-
-def _kind(found: os.stat_result | None) -> str:
-    if found is None:
-        return "nothing"
-    if stat.S_ISREG(found.st_mode):
-        return "file"
-    return "folder" if stat.S_ISDIR(found.st_mode) else "other"
-
-
-def _candidates(folders: list[str], names: set[str]) -> Iterator[str]:
-    for folder in folders:
-        try:
-            listed = os.listdir(folder)
-        except OSError:
-            continue
-        for name in listed:
-            if name.removesuffix(".py") in names:
-                yield os.path.join(folder, name)
-
-
-def _is_text(value: Any) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in _characters(value))
-
-
-def _characters(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        if not value.isascii():
-            yield from value
-    elif isinstance(value, dict):
-        for part in value.values():
-            yield from _characters(part)
-    elif isinstance(value, list):
-        for part in value:
-            yield from _characters(part)
-
-
-def _as_text(path: str) -> str:
-    return path.encode(errors="backslashreplace").decode()

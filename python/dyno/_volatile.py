@@ -3,11 +3,16 @@ its own lines ask for the time or for chance."""
 
 from __future__ import annotations
 
+import datetime
 import dis
 import inspect
 import sys
+from collections import Counter
 from collections.abc import Iterator
-from types import CodeType
+from types import CodeType, ModuleType
+from typing import Any
+
+from dyno._chance import is_shared
 
 __all__ = ["doubts", "imported"]
 
@@ -20,7 +25,11 @@ _DYNAMIC = {"import_module", "__import__", "exec_module", "run_path", "run_modul
 _BETWEEN = {"SWAP", "ROT_TWO", "POP_TOP", "EXTENDED_ARG"}
 
 # Called as those that change, and always the same.
-_CLASSES = {("datetime", "time")}
+_CLASSES = (datetime.time,)
+
+# Methods that are called as those that change, of values that say no more than they hold.
+_VALUES = (datetime.date, datetime.datetime, datetime.time)
+_OF_VALUES = {"time", "ctime", "strftime"}
 
 # Functions that say something else each time.
 _CHANGING = {
@@ -83,10 +92,11 @@ def _parts(code: CodeType) -> Iterator[CodeType]:
         waiting.extend(constant for constant in part.co_consts if isinstance(constant, CodeType))
 
 
-def doubts(code: CodeType) -> Iterator[str]:
+def doubts(code: CodeType, namespace: dict[str, Any]) -> Iterator[str]:
     """Why the outcome of a module's own lines may be another each time.
 
-    Its functions are left out: most of them are tests, and run later.
+    Its functions are left out: most of them are tests, and run later. ``namespace`` is
+    the module's, as it has become.
     """
     if _CHANGING.isdisjoint(word for part in _parts(code) for word in part.co_names):
         return
@@ -100,7 +110,8 @@ def doubts(code: CodeType) -> Iterator[str]:
             if isinstance(constant, CodeType) and _runs_at_once(constant)
         )
         found.add(part)
-    for name in sorted(found.changing()):
+    found.bind_globally(_parts(code))
+    for name in sorted(set(found.changing(namespace))):
         yield f"its own lines call `{name}`, which says something else each time"
 
 
@@ -113,15 +124,16 @@ class _Loads:
     """What some code looks up, and what the names that it imports stand for."""
 
     def __init__(self) -> None:
-        # Attributes, each with the name that it is looked up on, or "".
-        self._attributes: set[tuple[str, str]] = set()
-        self._used: set[str] = set()
+        # A name and the attributes that are looked up on it; the name is "" for those of
+        # what is no name.
+        self._chains: set[tuple[str, ...]] = set()
         # By name: the modules, or module and attribute, that it is bound to.
         self._brought: dict[str, set[tuple[str, str]]] = {}
-        self._bound_otherwise: set[str] = set()
+        self._bound_otherwise: Counter[str] = Counter()
 
     def add(self, code: CodeType) -> None:
-        module, source, name = "", None, ""
+        module, source = "", None
+        chain: tuple[str, ...] = ("",)
         for instruction in dis.get_instructions(code):
             operation, argument = instruction.opname, str(instruction.argval)
             if instruction.opcode == _IMPORT_NAME:
@@ -130,30 +142,55 @@ class _Loads:
                 source = (module, argument)
             elif operation.startswith("STORE_"):
                 if source is None:
-                    self._bound_otherwise.add(argument)
+                    self._bound_otherwise[argument] += 1
                 else:
                     self._brought.setdefault(argument, set()).add(source)
                 source = None
             elif operation not in _BETWEEN:
                 source = None
             if operation in ("LOAD_ATTR", "LOAD_METHOD"):
-                self._attributes.add((name, argument))
-            name = ""
-            if operation in ("LOAD_NAME", "LOAD_GLOBAL"):
-                name = argument
-                self._used.add(argument)
+                chain = (*chain, argument)
+            elif operation in ("LOAD_NAME", "LOAD_GLOBAL"):
+                chain = (argument,)
+            elif operation != "EXTENDED_ARG":
+                chain = ("",)
+            self._chains.add(chain)
 
-    def changing(self) -> Iterator[str]:
-        for base, attribute in self._attributes:
-            if attribute in _CHANGING and not self._is_class(base, attribute):
-                yield attribute
-        for used in self._used:
-            for module, attribute in self._brought.get(used, ()):
-                if attribute in _CHANGING and (module, attribute) not in _CLASSES:
+    def bind_globally(self, parts: Iterator[CodeType]) -> None:
+        """Take note of what functions bind in the module, whenever they run."""
+        for part in parts:
+            for instruction in dis.get_instructions(part):
+                if instruction.opname in ("STORE_GLOBAL", "DELETE_GLOBAL"):
+                    self._bound_otherwise[str(instruction.argval)] += 1
+
+    def changing(self, namespace: dict[str, Any]) -> Iterator[str]:
+        for chain in self._chains:
+            last = chain[-1]
+            if len(chain) > 1:
+                if last in _CHANGING and not self._is_constant(chain, namespace):
+                    yield last
+                continue
+            for _, attribute in self._brought.get(last, ()):
+                if attribute in _CHANGING and not self._is_constant(chain, namespace):
                     yield attribute
 
-    def _is_class(self, base: str, attribute: str) -> bool:
-        """Whether ``base`` is a module of which the attribute is known not to change."""
-        modules = self._brought.get(base, set())
-        known = all(not inner and (name, attribute) in _CLASSES for name, inner in modules)
-        return bool(modules) and known and base not in self._bound_otherwise
+    def _is_constant(self, chain: tuple[str, ...], namespace: dict[str, Any]) -> bool:
+        """Whether what is looked up is known to be none of those that change: a module, a
+        class of which that is known, a function whose calls are heard."""
+        name, *attributes = chain
+        found = namespace.get(name)
+        # What else it is bound to may be in its place at another time.
+        brought, bound = len(self._brought.get(name, ())), self._bound_otherwise[name]
+        if (brought, bound) == (0, 1) and type(found) in _VALUES and len(attributes) == 1:
+            return attributes[0] in _OF_VALUES
+        if (brought, bound) != (1, 0):
+            return False
+        for attribute in attributes:
+            if not isinstance(found, ModuleType):
+                return False
+            found = vars(found).get(attribute)
+        return (
+            isinstance(found, ModuleType)
+            or any(found is known for known in _CLASSES)
+            or is_shared(found)
+        )

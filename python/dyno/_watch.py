@@ -11,12 +11,13 @@ import functools
 import os
 import pathlib
 import shutil  # noqa: F401 - decides at its import what `os.stat` can do
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from types import CodeType, FrameType
 from typing import Any, Protocol
 
-__all__ = ["UNCACHEABLE", "begin", "end", "paused"]
+__all__ = ["UNCACHEABLE", "begin", "end", "paused", "watch_socket"]
 
 # Audit events after which an outcome may be another next time. The machine's name is none:
 # answers are kept for each machine by itself.
@@ -28,7 +29,6 @@ UNCACHEABLE = {
     "os.fork": "starts a process",
     "pty.spawn": "starts a process",
     "socket.connect": "opens a connection",
-    "socket.bind": "binds a socket",
     "socket.getaddrinfo": "asks for an address",
     "socket.gethostbyname": "asks for an address",
     "sqlite3.connect": "opens a database",
@@ -40,9 +40,12 @@ class Listener(Protocol):
 
     def opened(self, path: Any, flags: int) -> None: ...
     def listed(self, path: Any) -> None: ...
+    def makes(self, path: Any, frame: FrameType) -> None: ...
     def asked(self, name: str) -> None: ...
     def executed(self, code: CodeType) -> None: ...
-    def started(self, event: str) -> None: ...
+    def started(self, event: str, args: tuple[Any, ...]) -> None: ...
+    def bound(self, bound: socket.socket, address: Any) -> None: ...
+    def looked_at_socket(self, name: str) -> None: ...
     def looked(self, path: Any, found: os.stat_result | None, frame: FrameType) -> None: ...
     def looked_below_a_descriptor(self) -> None: ...
     def read_environment(self) -> None: ...
@@ -140,8 +143,12 @@ def _audit(event: str, args: tuple[Any, ...]) -> None:
             listener.executed(args[0])
         elif event in ("os.listdir", "os.scandir"):
             listener.listed(args[0])
+        elif event == "os.mkdir":
+            listener.makes(args[0], sys._getframe(1))
+        elif event == "socket.bind":
+            listener.bound(args[0], args[1])
         elif event in UNCACHEABLE:
-            listener.started(event)
+            listener.started(event, args)
     except Exception as error:  # noqa: BLE001 - it would be raised in the suite's own code
         listener.failed(error)
 
@@ -237,3 +244,31 @@ def _tell_variable(listener: Listener, environment: Any, key: Any) -> None:
         listener.read_variable(name, None if value is None else os.fsdecode(value))
     except Exception as error:  # noqa: BLE001 - it would be raised in the suite's own code
         listener.failed(error)
+
+
+# Of a socket that was bound, these tell nothing but whether that was possible.
+_SILENT = {
+    *("bind", "close", "setblocking", "setsockopt", "settimeout"),
+    *("family", "type", "proto", "__class__", "__enter__", "__exit__"),
+    *("_closed", "_io_refs", "_real_close"),
+}
+
+
+class _WatchedSocket(socket.socket):
+    __slots__ = ()
+
+    def __getattribute__(self, name: str) -> Any:
+        if _current is not None and name not in _SILENT:
+            _current.looked_at_socket(name)
+        return super().__getattribute__(name)
+
+
+for _name in ("__name__", "__qualname__", "__module__"):
+    setattr(_WatchedSocket, _name, getattr(socket.socket, _name))
+
+
+def watch_socket(bound: socket.socket) -> bool:
+    """Let the listener hear when anybody looks at the socket; false where it cannot."""
+    if type(bound) is socket.socket:
+        bound.__class__ = _WatchedSocket
+    return type(bound) is _WatchedSocket

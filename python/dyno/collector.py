@@ -59,7 +59,7 @@ def _collect(asker: Connection, args: list[str], imported: list[str] | None) -> 
     plugins: list[object] = [tell, _OnlyCollect()]
     if imported is not None:
         wanted = frozenset(imported)
-        plugins.append(Pruning(lambda path: path not in wanted))
+        plugins.append(Pruning(lambda path: path not in wanted, remembers=False))
     recorder.start()
     try:
         return _run([*args, "--collect-only"], plugins)

@@ -185,6 +185,34 @@ def test_it(x): pass
     assert more.asked and "test_it[c]" in more.out
 
 
+def test_names_that_the_collection_itself_adds_are_seen(tmp_path: Path, cache: Path) -> None:
+    text = """
+import os, pytest
+
+@pytest.mark.parametrize("x", sorted(os.listdir(os.path.dirname(__file__))))
+def test_it(x): pass
+"""
+    write_suite(tmp_path, {"sub/test_it.py": text})
+    for _ in range(3):
+        answer = collect(tmp_path, cache, "-q", PYTHONDONTWRITEBYTECODE="")
+        expected = run(
+            [
+                sys.executable,
+                "-B",
+                "-m",
+                "pytest",
+                "-p",
+                "no:cacheprovider",
+                "--collect-only",
+                "-q",
+            ],
+            tmp_path,
+            cache,
+        )
+    assert lines(answer.out) == lines(expected.out)
+    assert "__pycache__" in answer.out and not answer.asked
+
+
 def test_what_differs_each_time_is_not_kept(tmp_path: Path, cache: Path) -> None:
     text = """
 import subprocess, pytest
@@ -216,6 +244,55 @@ def test_what_cannot_be_imported_is_known_from_its_text(tmp_path: Path, cache: P
     assert answer.code == 2
     known = collect(tmp_path, cache, "-q", "test_known.py")
     assert known.code == 0 and not known.asked
+
+
+PASSED_OVER = """
+def pytest_ignore_collect(collection_path):
+    import json
+    return True if collection_path.name == json.loads('"test_over.py"') else None
+"""
+
+
+def test_a_file_that_pytest_passes_over_is_no_error_of_its_own(tmp_path: Path, cache: Path) -> None:
+    computed = SUITE["sub/test_computed.py"].replace("CASES = json", "CASES = nothing.json")
+    files = {
+        "conftest.py": PASSED_OVER,
+        "test_over.py": "def test_a(): pass\n",
+        "test_bad.py": computed,
+        "test_good.py": "def test_b(): pass\n",
+    }
+    write_suite(tmp_path, files)
+    expected = plain(tmp_path, cache, "-q")
+    for asked in (True, False):
+        answer = collect(tmp_path, cache, "-q")
+        assert answer.asked is asked, answer.err
+        assert "test_over" not in answer.out + re.sub("dyno: .*", "", answer.err)
+        assert "test_good.py::test_b" in answer.out
+        assert answer.code == expected.code == 2
+
+
+def test_a_folder_whose_conftest_needs_what_is_missing(tmp_path: Path, cache: Path) -> None:
+    files = {
+        "sub/conftest.py": "import helper\n",
+        "helper.py": "import framework_that_is_not_there\n",
+        "sub/test_known.py": "def test_a(): pass\n",
+        "sub/test_computed.py": SUITE["sub/test_computed.py"],
+        "sub/cases.json": SUITE["sub/cases.json"],
+        "pytest.ini": "[pytest]\npythonpath = .\n",
+    }
+    write_suite(tmp_path, files)
+    for asked in (True, False):
+        answer = collect(tmp_path, cache, "-q")
+        assert answer.asked is asked, answer.err
+        assert "sub/test_known.py::test_a" in answer.out
+        note = "sub/test_computed.py: known from the text in part; pytest cannot import it"
+        assert note in answer.err
+        assert answer.err.count("ERROR collecting sub\n") == 1
+        assert answer.code == 2
+    (tmp_path / "helper.py").write_text("")
+    answer = collect(tmp_path, cache, "-q")
+    assert answer.asked and answer.code == 0
+    assert lines(answer.out) == lines(plain(tmp_path, cache, "-q").out)
 
 
 def test_verify_agrees_and_tells_where_it_cannot(tmp_path: Path, cache: Path) -> None:
@@ -434,7 +511,13 @@ def test_files_that_stand_there_twice(tmp_path: Path, cache: Path) -> None:
             assert lines(answer.out) == lines(expected.out), answer.err
 
 
-@pytest.mark.parametrize("args", ["--ff", "--nf", "--ff --nf -k 'not b2'", "--lf", "--sw"])
+@pytest.mark.parametrize(
+    "args",
+    [
+        *("--ff", "--nf", "--ff --nf -k 'not b2'", "--lf", "--sw", "--lf -k 'not b2'", "--lf ."),
+        *("--sw -k 2", "--lf --nf", "--lf --sw", "--sw-skip", "--sw-reset", "--lf test_c.py"),
+    ],
+)
 def test_what_pytest_remembers_is_read_and_not_written(
     args: str, tmp_path: Path, cache: Path
 ) -> None:
@@ -455,7 +538,7 @@ def test_what_pytest_remembers_is_read_and_not_written(
         before = {path: path.read_bytes() for path in memory.rglob("*") if path.is_file()}
         answer = collect(tmp_path, cache, "-q", *given)
         assert before == {path: path.read_bytes() for path in before}
-        if not broken and "--lf" not in given and "--sw" not in given:
+        if not broken and "test_c.py" not in given:
             assert not answer.asked, answer.err
         # pytest itself may write, so it comes last.
         expected = run([*command, "--collect-only", *given], tmp_path, cache)

@@ -42,6 +42,31 @@ def test_a_file_that_is_only_written_is_no_dependency(tmp_path: Path) -> None:
     assert told.record("test_a.py")["reads"] == []
 
 
+def test_what_the_collection_itself_makes_is_no_dependency(tmp_path: Path) -> None:
+    place = str(tmp_path / "made")
+    text = (
+        "import os, tempfile\n"
+        f"with open({place!r}, 'w') as file: file.write('a')\n"
+        f"with open({place!r}) as file: X = file.read()\n"
+        "def folder(mkdtemp=tempfile.__dict__['mkdtemp']):\n"
+        f"    made = mkdtemp(dir={str(tmp_path)!r})\n"
+        "    open(os.path.join(made, 'a'), 'w').close()\n"
+        "    return os.listdir(made), os.path.exists(os.path.join(made, 'b'))\n"
+        "folder()\n"
+    )
+    record = collect_one(tmp_path, text).record("test_a.py")
+    assert (record["reads"], record["lists"], record["uncacheable"]) == ([], [], [])
+    looks = {look["path"]: look["found"] for look in record["looks"]}
+    assert looks.pop(place) == "nothing"
+    assert looks.keys() <= {str(tmp_path)}
+
+
+def test_what_was_there_before_is_a_dependency_though_it_is_written(tmp_path: Path) -> None:
+    text = "with open('data', 'a+') as file:\n    file.seek(0)\n    X = file.read()\n"
+    told = collect_one(tmp_path, text, {"data": "1"})
+    assert told.record("test_a.py")["reads"] == [str(tmp_path / "data")]
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -110,17 +135,43 @@ def test_the_environment_as_a_whole(tmp_path: Path, text: str) -> None:
     assert collect(tmp_path).record("test_a.py")["whole_environment"]
 
 
+# The hook draws after the import of the file that seeds.
+SEEDED_BEFORE = """
+import random
+random.seed(1)
+def test_a(): pass
+def pytest_generate_tests(metafunc): random.random()
+"""
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
         ("import subprocess\nsubprocess.run(['true'])\n", "starts a process"),
         ("import os\nos.system('true')\n", "starts a process"),
-        ("import socket\nsocket.socket().bind(('127.0.0.1', 0))\n", "binds a socket"),
-        ("import random\nX = random.choice([1, 2])\n", "draws or seeds random numbers"),
+        ("import socket\nsocket.socket().bind(('', 0))\n", "binds a socket"),
+        ("import socket\nsocket.socket().bind(('127.0.0.1', 48731))\n", "binds a socket"),
+        (
+            "import socket\ns = socket.socket()\ns.bind(('127.0.0.1', 0))\nX = s.getsockname()\n",
+            "looks at a socket's address",
+        ),
+        (
+            "import socket\ns = socket.socket()\ns.bind(('127.0.0.1', 0))\nX = s.fileno()\n",
+            "looks at a socket's address",
+        ),
+        ("import random\nX = random.choice([1, 2])\n", "draws random numbers"),
+        ("import random\nX = random.random()\n", "draws random numbers"),
+        ("from random import random\nX = random()\n", "draws random numbers"),
+        ("import random\nX = random.gauss(0, 1)\n", "draws random numbers"),
+        ("import random\nX = random.SystemRandom().choice('ab')\n", "call `choice`"),
+        ("import random\nrandom.seed(1)\nimport colorsys\nrandom.random()\n", "draws random"),
+        ("import random\nrandom.seed()\nX = random.random()\n", "draws random numbers"),
+        (SEEDED_BEFORE, "draws random numbers"),
         ("import time\nX = time.time()\n", "its own lines call `time`"),
         ("from uuid import uuid4\nX = [uuid4() for _ in '12']\n", "its own lines call `uuid4`"),
         ("import datetime\nclass A:\n    x = datetime.datetime.now()\n", "call `now`"),
         ("from time import time as clock\nX = clock()\n", "its own lines call `time`"),
+        ("import time\nX = time\nY = X.time()\n", "its own lines call `time`"),
         ("class A:\n    from time import time\n    x = time()\n", "its own lines call `time`"),
         (
             "import datetime\nif 1 in {}:\n    datetime = None\nX = datetime.time(1)\n",
@@ -141,11 +192,100 @@ def test_what_cannot_be_kept(tmp_path: Path, text: str, reason: str) -> None:
         "import datetime\nX = [datetime.time(hour) for hour in (1, 2)]\n",
         "import socket\nX = socket.gethostname()\n",
         "import time\ndef now(): return time.time()\n",
+        "import random\nrandom.seed(42)\nX = random.sample(range(9), 3), random.random()\n",
+        "from random import seed, choice\nseed('a')\nX = [choice('ab') for _ in 'ab']\n",
+        "import datetime\nX = datetime.datetime(2016, 1, 8)\nY = X.time(), X.strftime('%d')\n",
+        "from package import today\nX = today.TEXT\n",
+        "from concurrent.futures import thread, process\nX = thread, process\n",
     ],
 )
 def test_what_is_the_same_each_time(tmp_path: Path, text: str) -> None:
-    told = collect_one(tmp_path, text)
+    files = {"package/__init__.py": "", "package/today.py": "TEXT = 'a'\n"}
+    told = collect_one(tmp_path, text, files)
     assert told.record("test_a.py")["uncacheable"] == []
+
+
+LIBRARY = (
+    "import random\nX = random.randint(1, 9), random.random()\ndef draw(): return random.random()\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("import library\n", True),
+        ("import library\nX = library.draw()\n", False),
+        ("import random\nrandom.seed(1)\nimport library\nX = random.random()\n", False),
+    ],
+)
+def test_what_a_library_draws_for_itself(tmp_path: Path, text: str, kept: bool) -> None:
+    site = tmp_path / "site-packages"
+    write_suite(site, {"library.py": LIBRARY})
+    suite = tmp_path / "suite"
+    write_suite(suite, {"test_a.py": text})
+    path = os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH")]))
+    told = collect(suite, PYTHONPATH=path)
+    assert (told.record("test_a.py")["uncacheable"] == []) is kept
+
+
+def test_random_numbers_are_pythons_own_again(tmp_path: Path) -> None:
+    seen = tmp_path / "seen"
+    text = (
+        "import random, pytest\n"
+        "from random import random as kept\n"
+        "@pytest.hookimpl(trylast=True)\n"
+        "def pytest_sessionfinish():\n"
+        "    random.seed(1)\n"
+        "    first = kept(), random.random(), random.choice('abcdef')\n"
+        "    other = random.Random(1)\n"
+        "    second = other.random(), other.random(), other.choice('abcdef')\n"
+        "    plain = type(random._inst) is random.Random, type(random.random).__name__\n"
+        f"    open({str(seen)!r}, 'w').write(repr((first == second, *plain)))\n"
+    )
+    write_suite(tmp_path, {"conftest.py": text, "test_a.py": "def test_a(): pass\n"})
+    template(tmp_path, {"record": True})
+    assert seen.read_text() == repr((True, True, "builtin_function_or_method"))
+
+
+UNBINDABLE = """
+with socket.socket() as s:
+    try: s.bind(('203.0.113.7', 0))
+    except OSError: pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "asked", "possible"),
+    [
+        ("s = socket.socket()\ns.bind(('127.0.0.1', 0))\ns.close()\n", "127.0.0.1", True),
+        (
+            "with socket.socket(type=socket.SOCK_DGRAM) as s:\n    s.bind(('127.0.0.1', 0))\n",
+            "127.0.0.1",
+            True,
+        ),
+        (
+            UNBINDABLE,
+            "203.0.113.7",
+            False,
+        ),
+    ],
+)
+def test_whether_an_address_can_be_bound(
+    tmp_path: Path, text: str, asked: str, possible: bool
+) -> None:
+    told = collect_one(tmp_path, "import socket\n" + text)
+    record = told.record("test_a.py")
+    assert record["uncacheable"] == []
+    kind = "datagram" if "DGRAM" in text else "stream"
+    assert record["binds"] == [{"address": asked, "kind": kind, "possible": possible}]
+
+
+def test_looking_for_a_library_of_the_system_depends_on_its_cache(tmp_path: Path) -> None:
+    if not Path("/etc/ld.so.cache").exists():
+        pytest.skip("no cache of libraries here")
+    told = collect_one(tmp_path, "import ctypes.util\nX = ctypes.util.find_library('c')\n")
+    assert told.record("test_a.py")["uncacheable"] == []
+    assert "/etc/ld.so.cache" in told.record("test_a.py")["reads"]
 
 
 def test_what_a_test_does_when_it_runs_is_no_dependency(tmp_path: Path) -> None:

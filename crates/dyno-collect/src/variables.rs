@@ -24,6 +24,11 @@ const FLEETING: [&str; 4] = [
 /// What a shell counts or notes with each command.
 const OF_SHELLS: [&str; 3] = ["_", "SHLVL", "OLDPWD"];
 
+/// Whether a variable differs from one command to the next.
+pub(crate) fn is_passing(name: &str) -> bool {
+    FLEETING.contains(&name) || OF_SHELLS.contains(&name)
+}
+
 impl Variables {
     /// Those of this process.
     pub fn of_this_process() -> Self {
@@ -37,10 +42,8 @@ impl Variables {
 
     /// Of all names and values, but for those that differ from one command to the next.
     pub(crate) fn fingerprint(&self) -> Fingerprint {
-        let lasting = self.0.iter().filter(|(name, _)| {
-            let name = name.to_string_lossy();
-            !FLEETING.contains(&name.as_ref()) && !OF_SHELLS.contains(&name.as_ref())
-        });
+        let lasting = self.0.iter();
+        let lasting = lasting.filter(|(name, _)| !is_passing(&name.to_string_lossy()));
         Fingerprint::of_parts(lasting.flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]))
     }
 

@@ -294,3 +294,71 @@ fn calls(expression: &Expr) -> bool {
 fn start(node: &impl Ranged) -> u32 {
     node.range().start().to_u32()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dyno_python::Interpreter;
+    use std::path::Path;
+
+    fn apart_of(text: &str) -> Apart {
+        let interpreter = Interpreter {
+            version: (3, 11),
+            platform: "linux".into(),
+            os_name: "posix".into(),
+        };
+        let module = Module::parse(Path::new("test_a.py"), None, text.as_bytes(), &interpreter);
+        apart(&module.unwrap())
+    }
+
+    #[test]
+    fn what_concerns_the_module_alone_is_quiet() {
+        for text in [
+            "'''Words.'''\nimport os, pytest\nfrom x import *\n",
+            "import pytest\ntorch = pytest.importorskip('torch')\npytest.importorskip('numpy')\n",
+            "CASES = [1]\nCASES.append(2)\nCASES[0] = 3\nCASES += [4]\ndel CASES[0]\n",
+            "import logging\nlogger = logging.getLogger()\na, (b, c) = 1, (2, 3)\n",
+            "import pytest\ngpu = pytest.mark.gpu\n@gpu\ndef test_a(): pass\n",
+            "import pytest\n@pytest.mark.parametrize('x', [1])\ndef test_a(x): f(x)\n",
+            "import functools\ndef own(f): return f\n@own\n@functools.cache\ndef a(): g()\n",
+            "class TestA:\n    x = 1\n    @property\n    def y(self): return os.environ.pop('A')\n",
+            "class TestA: pass\nTestA.x = 1\n",
+            "from app import make\napp = make()\n@app.get('/')\ndef root(): pass\n",
+            "try:\n    import torch\nexcept ImportError:\n    torch = None\n",
+            "import sys\nif sys.platform == 'win32':\n    x = 1\nfor i in [1]:\n    y = i\n",
+        ] {
+            assert_eq!(apart_of(text), Apart::Quiet, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_changes_others_is_loud_at_its_line() {
+        for text in [
+            "import os\nos.environ['A'] = '1'\n",
+            "import os\nos.environ.setdefault('A', '1')\n",
+            "import sys\nsys.path.insert(0, 'x')\n",
+            "import sys\nsys.modules['vllm'] = object()\n",
+            "from os import environ\nenviron |= {'A': '1'}\n",
+            "from sys import path\ndel path[0]\n",
+            "import a\na.b.c = 1\n",
+            "import os\nif True: os.umask(0)\n",
+            "import os\nclass A: os.umask(0)\n",
+            "import os\nfor os.environ['A'] in ['1']: pass\n",
+            "from app import registry\n@registry.register\nclass A: pass\n",
+            "from app import register\n@register('x')\ndef a(): pass\n",
+            "import app\napp.DEBUG, x = 1, 2\n",
+            "\nstart()\n",
+            "import os\nenv = os.environ; env['A'] = '1'\n",
+            "import a\na.b or a.start()\n",
+            "import a\nwith a.lock: a.start()\n",
+        ] {
+            assert_eq!(apart_of(text), Apart::Loud(2), "{text}");
+        }
+    }
+
+    #[test]
+    fn whoever_looks_at_all_tests_has_them_in_one_process() {
+        let text = "def test_a(request):\n    assert request.session.items\n";
+        assert!(matches!(apart_of(text), Apart::Never(reason) if reason.contains("session.items")));
+    }
+}

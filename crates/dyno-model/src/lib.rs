@@ -37,7 +37,7 @@ pub use os_path::absolute_path;
 pub use outcome::{Category, Outcome, Tally};
 pub use pytest_config::{ArgsSource, CacheOptions, ImportMode, PytestConfig, PytestVersion};
 pub use real_collection::{
-    CollectedFile, CollectionRecord, Dependencies, Found, Look, RealCollection, SkippedCollection,
-    Variable,
+    Bind, CollectedFile, CollectionRecord, Dependencies, Found, Look, RealCollection,
+    SkippedCollection, SocketKind, Variable,
 };
 pub use report::{CollectFailure, Phase, PhaseReport, Section, Skip, Status, Warning};

@@ -2,6 +2,7 @@
 
 use crate::{CollectFailure, Skip, Test};
 use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
 
 /// A collection that pytest made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -98,6 +99,9 @@ pub struct Dependencies {
     /// Paths of which it asked whether something is there, with the answer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub looks: Vec<Look>,
+    /// Addresses of the machine that it tried to bind for any port, and no more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub binds: Vec<Bind>,
     /// Environment variables that it read. To be compared, never to be written down: keep a
     /// digest.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -113,6 +117,26 @@ pub struct Dependencies {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn is_false(value: &bool) -> bool {
     !value
+}
+
+/// A try to bind an address of the machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bind {
+    /// A literal IP address.
+    pub address: IpAddr,
+    /// What was to be bound.
+    pub kind: SocketKind,
+    /// Whether that was possible.
+    pub possible: bool,
+}
+
+/// A kind of socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the system's own words")]
+pub enum SocketKind {
+    Stream,
+    Datagram,
 }
 
 /// A question whether something is at a path.

@@ -1,8 +1,9 @@
 //! What an answer depends on, and whether it is as it was.
 
 use crate::{Disk, Fingerprint, Variables};
-use dyno_model::{FileKind, Files, Found};
+use dyno_model::{Bind, FileKind, Files, Found, SocketKind};
 use serde::{Deserialize, Serialize};
+use std::net::{IpAddr, TcpListener, UdpSocket};
 use std::path::PathBuf;
 
 /// Something that an answer depends on, in the state in which it was.
@@ -35,6 +36,9 @@ pub(crate) enum Dependency {
     /// secret. Absent: it was not set.
     #[serde(rename = "v")]
     Variable(String, Option<Fingerprint>),
+    /// Whether an address of the machine can be bound, for a port that the system chooses.
+    #[serde(rename = "b")]
+    Bind(IpAddr, SocketKind, bool),
 }
 
 /// What dependencies are looked up in.
@@ -96,6 +100,11 @@ impl Dependency {
         Self::Look(path, letter)
     }
 
+    /// An address with whether it could be bound.
+    pub(crate) fn bind(bind: &Bind) -> Self {
+        Self::Bind(bind.address, bind.kind, bind.possible)
+    }
+
     /// Whether it is as it was.
     pub(crate) fn holds(&self, now: &Surroundings<'_>) -> bool {
         match self {
@@ -117,6 +126,7 @@ impl Dependency {
             } => candidates(folders, names, now.disk) == *found,
             Self::Environment(state) => now.variables.fingerprint() == *state,
             Self::Variable(name, state) => now.variable(name) == *state,
+            Self::Bind(address, kind, possible) => can_be_bound(*address, *kind) == *possible,
         }
     }
 
@@ -128,6 +138,7 @@ impl Dependency {
             Self::Imports { .. } => "where imports lead".to_owned(),
             Self::Environment(_) => "the environment".to_owned(),
             Self::Variable(name, _) => format!("${name}"),
+            Self::Bind(address, ..) => format!("whether {address} can be bound"),
         }
     }
 
@@ -138,8 +149,15 @@ impl Dependency {
                 path.to_str().is_some()
             }
             Self::Imports { folders, .. } => folders.iter().all(|path| path.to_str().is_some()),
-            Self::Environment(_) | Self::Variable(..) => true,
+            Self::Environment(_) | Self::Variable(..) | Self::Bind(..) => true,
         }
+    }
+}
+
+fn can_be_bound(address: IpAddr, kind: SocketKind) -> bool {
+    match kind {
+        SocketKind::Stream => TcpListener::bind((address, 0)).is_ok(),
+        SocketKind::Datagram => UdpSocket::bind((address, 0)).is_ok(),
     }
 }
 
@@ -162,4 +180,33 @@ fn candidates(folders: &[PathBuf], names: &[String], disk: &Disk) -> Fingerprint
         }
     }
     Fingerprint::of_parts(found.iter().map(Vec::as_slice))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_tried() {
+        let (disk, variables) = (Disk::new(), Variables::default());
+        let now = Surroundings {
+            disk: &disk,
+            variables: &variables,
+        };
+        // 203.0.113.0/24 is nobody's (RFC 5737).
+        for (address, is_there) in [("127.0.0.1", true), ("203.0.113.7", false)] {
+            for kind in [SocketKind::Stream, SocketKind::Datagram] {
+                for possible in [true, false] {
+                    let need = Dependency::bind(&Bind {
+                        address: address.parse().unwrap(),
+                        kind,
+                        possible,
+                    });
+                    let text = serde_json::to_string(&need).unwrap();
+                    let read: Dependency = serde_json::from_str(&text).unwrap();
+                    assert_eq!(read.holds(&now), possible == is_there, "{text}");
+                }
+            }
+        }
+    }
 }

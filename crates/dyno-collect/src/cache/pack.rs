@@ -173,6 +173,18 @@ impl Pack {
             .collect()
     }
 
+    /// Makes the folder that packs lie in.
+    pub(crate) fn make_folder(&self) -> io::Result<&Path> {
+        let folder = self.path.parent().unwrap_or(&self.path);
+        fs::create_dir_all(folder)?;
+        // What dyno keeps is nobody's source.
+        let ignore = folder.join(".gitignore");
+        if !ignore.exists() {
+            fs::write(ignore, "*\n")?;
+        }
+        Ok(folder)
+    }
+
     /// Writes a pack with the `new` entries and those of the old ones that they do not
     /// replace and whose file `remains`.
     ///
@@ -183,13 +195,7 @@ impl Pack {
         new: &[Entry],
         remains: &dyn Fn(&str) -> bool,
     ) -> io::Result<Stored> {
-        let folder = self.path.parent().unwrap_or(&self.path);
-        fs::create_dir_all(folder)?;
-        // What dyno keeps is nobody's source.
-        let ignore = folder.join(".gitignore");
-        if !ignore.exists() {
-            fs::write(ignore, "*\n")?;
-        }
+        let folder = self.make_folder()?;
         let file = tempfile::Builder::new()
             .prefix(LEFT_OVER)
             .tempfile_in(folder)?;

@@ -7,6 +7,7 @@ use crate::cache::Made;
 use crate::collection::Source;
 use crate::request::CollectError;
 use dyno_model::{CollectFailure, RealCollection, Shared, Unknown};
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -43,6 +44,8 @@ impl Asked {
     /// Asks for these files, or for all.
     pub(super) fn of(work: &Work<'_>, import: Option<&[PathBuf]>) -> Result<Self, CollectError> {
         let args: Vec<OsString> = work.request.args.iter().map(OsString::from).collect();
+        // Else the folder that is made later would be one more than pytest saw.
+        work.store.make_room();
         let at = SystemTime::now();
         let told = work.pytest.collect(&args, import)?;
         match told.answer {
@@ -71,18 +74,14 @@ impl Asked {
             else {
                 continue;
             };
-            let Some(mut answer) = self.of_file(&file.id) else {
-                known.failures.push(CollectFailure {
-                    node: file.id.clone(),
-                    longrepr: "pytest ended before it came to this file".to_owned(),
-                    crash: None,
-                });
-                continue;
-            };
+            let mut answer = self.of_file(&file.id);
             answer.open = left_open(known);
             answer.shared = known.tests.shared.clone();
-            let path = file.path.to_string_lossy();
-            match record.needs(&[&path]) {
+            // A conftest that could not be loaded is not among those that pytest tells of.
+            let read = [&file.path].into_iter().chain(&*file.conftests);
+            let read: Vec<_> = read.map(|path| path.to_string_lossy()).collect();
+            let read: Vec<&str> = read.iter().map(AsRef::as_ref).collect();
+            match record.needs(&read) {
                 Ok(mut needs) => {
                     needs.append(&mut known.needs);
                     needs.sort_unstable();
@@ -98,26 +97,36 @@ impl Asked {
             let empty = std::mem::replace(known, Known::nothing());
             *known = empty.with_answer(&file.id, answer, Source::Pytest);
         }
+        // Of files that were not asked about nothing is said, as nothing is when they are
+        // not imported.
+        let files: HashSet<&str> = work
+            .project
+            .layout()
+            .files
+            .iter()
+            .map(|file| &*file.id)
+            .collect();
         let is_of_none = |failure: &&CollectFailure| {
-            !open.iter().any(|index| {
-                let file = work.project.layout().files.get(*index);
-                file.is_some_and(|file| is_within(&failure.node, &file.id))
-            })
+            let file = failure.node.split("::").next().unwrap_or_default();
+            let mut asked = open.iter().filter_map(|index| known.get(*index));
+            !files.contains(file) && !asked.any(|known| known.failures.contains(failure))
         };
         let failures = self.collection.failures.iter();
         failures.filter(is_of_none).cloned().collect()
     }
 
-    /// What the answer says of a file; absent where pytest did not come to it.
-    fn of_file(&self, id: &str) -> Option<FileAnswer> {
+    /// What the answer says of a file. A collection that ends early (`-x`, a plugin) has no
+    /// answer, so a file that is missing here was passed over, as a hook can have it, and
+    /// holds nothing; or the folder that it is in could not be collected.
+    fn of_file(&self, id: &str) -> FileAnswer {
         let collection = &self.collection;
         let collectors = collection.files.iter().filter(|file| file.file == id);
-        let failures: Vec<_> = collection
-            .failures
-            .iter()
-            .filter(|failure| is_within(&failure.node, id))
-            .cloned()
-            .collect();
+        let failures = |is_concerned: &dyn Fn(&str) -> bool| -> Vec<CollectFailure> {
+            let failures = collection.failures.iter();
+            let failures = failures.filter(|failure| is_concerned(&failure.node));
+            failures.cloned().collect()
+        };
+        let mut of_file = failures(&|node| is_within(node, id));
         let skip = collection.skips.iter().find(|skip| skip.node == id);
         let mut kind = None;
         let mut tests = Vec::new();
@@ -126,20 +135,17 @@ impl Asked {
             kind.get_or_insert_with(|| class.unwrap_or(MODULE).to_owned());
             tests.extend(collector.tests.iter().cloned());
         }
-        // A file that pytest passed over, as a hook can have it, holds nothing; but one
-        // that comes after an error that ended the collection is not known.
-        let is_missing = kind.is_none() && failures.is_empty() && skip.is_none();
-        if is_missing && !collection.failures.is_empty() {
-            return None;
+        if kind.is_none() && of_file.is_empty() && skip.is_none() {
+            of_file = failures(&|node| is_above(node, id));
         }
-        Some(FileAnswer {
+        FileAnswer {
             tests,
-            failures,
+            failures: of_file,
             skip: skip.map(|skip| skip.skip.clone()),
             kind: kind.unwrap_or_else(|| MODULE.to_owned()),
             open: Vec::new(),
             shared: Shared::default(),
-        })
+        }
     }
 }
 
@@ -147,6 +153,15 @@ impl Asked {
 fn is_within(node: &str, file: &str) -> bool {
     node.strip_prefix(file)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
+
+/// Whether a node is a folder that the file is in; the session and the root directory are
+/// above everything.
+pub(super) fn is_above(node: &str, file: &str) -> bool {
+    matches!(node, "" | ".")
+        || file
+            .strip_prefix(node)
+            .is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// What the text leaves open, each thing once.

@@ -2,6 +2,7 @@
 
 use super::Work;
 use crate::cache::{Dependency, Surroundings};
+use crate::variables::is_passing;
 use dyno_model::{CollectionRecord, Dependencies, RealCollection};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
@@ -83,17 +84,23 @@ impl<'a> Record<'a> {
         needs.extend(lists.map(|path| Dependency::listing(path.into(), disk)));
         let looks = entry.looks.iter();
         needs.extend(looks.map(|look| Dependency::look((&look.path).into(), look.found)));
+        needs.extend(entry.binds.iter().map(Dependency::bind));
         // What the process was given is what this command has; what pytest or dyno set for
         // it follows from other things that the answer is kept under.
+        // Who reads them all reads each, also those that say nothing of the environment.
         let variables = entry.variables.iter();
+        let variables =
+            variables.filter(|read| !entry.whole_environment || !is_passing(&read.name));
         needs.extend(variables.map(|read| Dependency::variable(&read.name, self.now)));
         if entry.whole_environment {
             needs.insert(Dependency::environment(self.now));
         }
     }
 
+    /// Whether it may have been changed since pytest was asked: also by pytest, where it
+    /// wrote byte code into a folder whose names it had read.
     fn is_newer(&self, need: &Dependency) -> bool {
-        let Dependency::File(path, Some(_)) = need else {
+        let (Dependency::File(path, Some(_)) | Dependency::Listing(path, Some(_))) = need else {
             return false;
         };
         let changed = std::fs::metadata(path).and_then(|found| found.modified());

@@ -7,7 +7,7 @@ use crate::request::CollectError;
 use crate::verbosity::verbosity;
 use dyno_discover::layout::LayoutFile;
 use dyno_discover::order::{TestParams, reorder};
-use dyno_model::{CollectFailure, Doubt, FoundTest, Unknown};
+use dyno_model::{CollectFailure, Doubt, FileTests, FoundTest, Unknown};
 use dyno_select::cache::choose;
 use dyno_select::{Presence, Verdict};
 use std::collections::HashMap;
@@ -32,20 +32,37 @@ impl Work<'_> {
         // Of many thousands, and large: room that is not needed would tell.
         let all = known.iter().map(|known| known.tests.tests.len()).sum();
         let mut candidates = Vec::with_capacity(all);
+        let options = memory::options(&self.session.config);
+        let last_failed = options.is_some_and(|options| options.last_failed);
+        let rerun = last_failed.then(|| self.rerun(&known)).flatten();
         for (index, (layout, known)) in self.project.layout().files.iter().zip(known).enumerate() {
+            let outcome = rerun.as_ref().and_then(|rerun| rerun.outcomes.get(index));
+            let failures = rerun.as_ref().map(|rerun| &rerun.failures);
+            let stays = |test: &FoundTest, tests: &FileTests| {
+                outcome.zip(failures).is_none_or(|(outcome, failures)| {
+                    outcome.collects(failures, test, tests, false) != Verdict::Drop
+                })
+            };
             let selection = self.select(layout, &known);
             if let Some(misuse) = selection.misuse {
                 return Err(CollectError::Usage(misuse.to_string()));
             }
             let (file, of_file) = shown(layout, &known, heard);
-            errors.extend(of_file);
+            // That of a folder is every file's in it.
+            let new = of_file
+                .into_iter()
+                .filter(|error| error.node == layout.id || !errors.contains(error));
+            let new: Vec<_> = new.collect();
+            errors.extend(new);
             files.push(File {
                 open: open(file.open, whole, &known),
                 ..file
             });
+            let tests = known.tests.tests.iter();
+            let stay: Vec<bool> = tests.map(|test| stays(test, &known.tests)).collect();
             let tests = known.tests.tests.into_iter().zip(selection.tests);
-            for (found, selected) in tests {
-                if selected.requested == Verdict::Drop {
+            for ((found, selected), stays) in tests.zip(stay) {
+                if selected.requested == Verdict::Drop || !stays {
                     continue;
                 }
                 if selected.presence == Presence::AnyNumber && selected.verdict == Verdict::Drop {
@@ -61,21 +78,26 @@ impl Work<'_> {
                 });
             }
         }
-        let order = self.remembered(&candidates, self.order(&candidates));
-        let deselected = candidates.iter().filter(|one| !one.selected).count();
+        if let Some(rerun) = &rerun {
+            let mut places = vec![0; rerun.order.len()];
+            for (place, file) in rerun.order.iter().enumerate() {
+                if let Some(of_file) = places.get_mut(*file) {
+                    *of_file = place;
+                }
+            }
+            candidates.sort_by_key(|candidate| places.get(candidate.file).copied());
+        }
+        let skipped = rerun.as_ref().map_or(0, memory::Rerun::skipped);
+        let (order, deselected) = self.remembered(&candidates, self.order(&candidates), skipped);
         let mut places: Vec<Option<Candidate>> = candidates.into_iter().map(Some).collect();
         let mut tests = Vec::with_capacity(places.len() - deselected);
         let in_order = order
             .into_iter()
             .filter_map(|place| places.get_mut(place)?.take());
-        tests.extend(
-            in_order
-                .filter(|candidate| candidate.selected)
-                .map(|candidate| Listed {
-                    found: candidate.found,
-                    file: candidate.file,
-                }),
-        );
+        tests.extend(in_order.map(|candidate| Listed {
+            found: candidate.found,
+            file: candidate.file,
+        }));
         Ok(Collection {
             tests,
             deselected,
@@ -118,11 +140,19 @@ impl Work<'_> {
         environment.markers.iter().cloned().chain(lines).collect()
     }
 
-    /// The order of `--ff` and `--nf`, of those that are selected; without either, the same
-    /// order.
-    fn remembered(&self, candidates: &[Candidate], order: Vec<usize>) -> Vec<usize> {
+    /// Those that run, in their order, and how many are deselected: as selected, but for what
+    /// pytest's cache says.
+    fn remembered(
+        &self,
+        candidates: &[Candidate],
+        order: Vec<usize>,
+        skipped_files: usize,
+    ) -> (Vec<usize>, usize) {
         let Some(options) = memory::options(&self.session.config) else {
-            return order;
+            let selected = |place: &usize| candidates.get(*place).is_some_and(|one| one.selected);
+            let order: Vec<usize> = order.into_iter().filter(selected).collect();
+            let deselected = candidates.len() - order.len();
+            return (order, deselected);
         };
         let files = &self.project.layout().files;
         let mut times: HashMap<usize, f64> = HashMap::new();
@@ -142,11 +172,11 @@ impl Work<'_> {
             })
             .collect();
         let version = self.session.config.version;
-        let choice = choose(version, options, &mut self.memory(), &tests, 0, None);
+        let mut memory = self.memory();
+        let choice = choose(version, options, &mut memory, &tests, skipped_files, None);
         let chosen = choice.order.into_iter();
-        chosen
-            .filter_map(|place| placed.get(place).map(|(place, _)| *place))
-            .collect()
+        let order = chosen.filter_map(|place| placed.get(place).map(|(place, _)| *place));
+        (order.collect(), choice.deselected)
     }
 
     /// pytest's order: as collected, but that tests with a parameter of a higher scope in
@@ -199,10 +229,7 @@ fn shown(layout: &LayoutFile, known: &Known, heard: &mut Heard) -> (File, Vec<Co
         };
         let of_tests = known.tests.tests.iter().flat_map(|found| &found.unknown);
         let mut doubts = known.tests.unknown.iter().chain(of_tests);
-        failure = errors
-            .iter()
-            .find(|failure| failure.node == layout.id)
-            .cloned();
+        failure = errors.first().cloned();
         if !doubts.any(lists) {
             errors.clear();
         }

@@ -1,5 +1,6 @@
 //! What is known of a file without asking.
 
+use super::asked::is_above;
 use super::store::Store;
 use crate::Fingerprint;
 use crate::cache::{Dependency, Made};
@@ -86,7 +87,7 @@ impl Reader<'_> {
         let kept: Option<FileAnswer> =
             (self.store).find(&file.id, by_pytest, of_pytest, &mut debug);
         let mut known = match kept {
-            Some(answer) if !answer.cannot_import() => {
+            Some(answer) if !cannot_import(&file.id, &answer.failures) => {
                 let nothing = Known::nothing();
                 nothing.with_answer(&file.id, answer, Source::KeptAnswer)
             }
@@ -171,7 +172,7 @@ impl Known {
     /// The same file once pytest has spoken. Where pytest cannot import it, its tests
     /// remain those of the text.
     pub(super) fn with_answer(self, file: &str, answer: FileAnswer, source: Source) -> Self {
-        let tests = if answer.cannot_import() {
+        let tests = if cannot_import(file, &answer.failures) {
             self.tests
         } else {
             FileTests {
@@ -199,22 +200,26 @@ impl Known {
     }
 }
 
-impl FileAnswer {
-    fn cannot_import(&self) -> bool {
-        let node = self.failures.first().map(|failure| failure.node.as_str());
-        cannot_import(node.unwrap_or_default(), &self.failures)
-    }
-}
-
-/// pytest's text for a module whose import raised `ImportError` (`importtestmodule` in
-/// `_pytest/python.py`, the same from 8.0 to 9.2): what it needs is not installed.
-/// Anything else that goes wrong is an error of the file itself.
+/// Whether what the file needs is not installed: its own import raised `ImportError`, or
+/// that of a conftest above it did.
+///
+/// The first is told by pytest's text (`importtestmodule` in `_pytest/python.py`, the same
+/// from 8.0 to 9.2). Anything else that goes wrong is an error of the file itself.
 fn cannot_import(file: &str, failures: &[CollectFailure]) -> bool {
     failures.iter().any(|failure| {
-        failure.node == file
-            && failure
-                .longrepr
-                .starts_with("ImportError while importing test module")
+        let raised = |name: &str| {
+            let crash = failure.crash.as_deref().unwrap_or_default();
+            crash
+                .strip_prefix(name)
+                .is_some_and(|rest| rest.starts_with(':'))
+        };
+        let text = &failure.longrepr;
+        if failure.node == file {
+            text.starts_with("ImportError while importing test module")
+        } else {
+            is_above(&failure.node, file)
+                && (raised("ImportError") || raised("ModuleNotFoundError"))
+        }
     })
 }
 

@@ -182,8 +182,9 @@ impl Work<'_> {
                 errors = asked.settle(self, &open, &mut known, heard);
             }
         }
-        if self.request.settle != Settle::Nothing && self.remembers_collectors(&known) {
-            let reason = "pytest remembers files or classes that could not be collected";
+        if self.request.settle != Settle::Nothing
+            && let Some(reason) = self.forgets(&known)
+        {
             let collectors = [Unknown::new(Doubt::Order, reason)];
             let collection = self.collect_whole(&collectors, heard)?;
             self.store.save(files, heard);
@@ -245,14 +246,21 @@ impl Work<'_> {
             .iter()
             .for_each(|reason| because(reason));
         let cache = &config.cache;
-        let more = !memory::only_orders(config);
+        // Which files a run has to import is another question: pytest itself reruns there.
+        let asks = self.request.settle == Settle::Nothing || !memory::follows(config);
         for (given, reason) in [
             (cache.last_failed, "`--lf` decides while it collects"),
-            (more && cache.failed_first, "`--ff` orders by what failed"),
-            (more && cache.new_first, "`--nf` orders by what is new"),
+            (
+                !memory::follows(config) && cache.failed_first,
+                "`--ff` orders by what failed",
+            ),
+            (
+                !memory::follows(config) && cache.new_first,
+                "`--nf` orders by what is new",
+            ),
             (cache.stepwise, "`--sw` counts the tests that were there"),
         ] {
-            if given {
+            if given && asks {
                 because(reason);
             }
         }

@@ -130,6 +130,13 @@ impl<'a> Store<'a> {
         }
     }
 
+    /// Makes the folder that the cache is kept in, if it can.
+    pub(super) fn make_room(&self) {
+        if let Some(pack) = &self.pack {
+            let _ = pack.make_folder();
+        }
+    }
+
     /// Writes what is new. A cache that cannot be written costs time, not the answer.
     pub(super) fn save(&self, files: &[LayoutFile], heard: &mut Heard) {
         let new = std::mem::take(&mut *self.new.lock().unwrap_or_else(PoisonError::into_inner));
