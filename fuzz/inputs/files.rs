@@ -1,6 +1,7 @@
 //! Several files in one input, apart by lines of `#=== path`.
 
-use dyno_model::FilesInMemory;
+use dyno_model::{Files, FilesInMemory};
+use std::path::Path;
 
 /// The files that the input holds, the first by that name.
 pub fn read(data: &[u8], first: &str) -> FilesInMemory {
@@ -17,4 +18,12 @@ pub fn read(data: &[u8], first: &str) -> FilesInMemory {
         }
     }
     files.with(format!("/p/{path}"), &content)
+}
+
+/// The lines of a file, the one after its last end included, by whatever convention counts
+/// the most of them.
+pub fn lines(files: &FilesInMemory, path: &Path) -> Option<u32> {
+    let content = files.read(path)?;
+    let ends = content.iter().filter(|byte| b"\n\r\x0c".contains(byte));
+    Some(u32::try_from(ends.count() + 1).unwrap_or(u32::MAX))
 }

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
 
 from dyno import _reports
+from dyno._wire import as_sent
 
 __all__ = ["Feed"]
+
+_Location = tuple[str, int | None, str]
 
 
 class Feed:
@@ -21,7 +24,7 @@ class Feed:
     def __init__(self, session: pytest.Session, elsewhere: Iterable[dict[str, Any]]) -> None:
         self._session = session
         self._elsewhere = elsewhere
-        self._locations: dict[str, tuple[str, int | None, str]] = {}
+        self._tests: dict[str, tuple[str, _Location]] = {}
 
     def take(self, event: dict[str, Any]) -> None:
         """Tell the controller's plugins what a worker did."""
@@ -29,36 +32,28 @@ class Feed:
         hook = config.hook
         match event["type"]:
             case "start":
-                hook.pytest_runtest_logstart(
-                    nodeid=event["test"], location=self._location(event["test"])
-                )
+                node, location = self._test(event["test"])
+                hook.pytest_runtest_logstart(nodeid=node, location=location)
             case "report":
                 report = _reports.unpack(config, event["packed"])
                 hook.pytest_runtest_logreport(report=report)
             case "finish":
-                hook.pytest_runtest_logfinish(
-                    nodeid=event["test"], location=self._location(event["test"])
-                )
+                node, location = self._test(event["test"])
+                hook.pytest_runtest_logfinish(nodeid=node, location=location)
             case "crash":
-                hook.pytest_runtest_logreport(
-                    report=pytest.TestReport(
-                        event["test"],
-                        self._location(event["test"]),
-                        {},
-                        "failed",
-                        event["message"],
-                        "call",
-                    )
-                )
+                node, location = self._test(event["test"])
+                report = pytest.TestReport(node, location, {}, "failed", event["message"], "call")
+                hook.pytest_runtest_logreport(report=report)
 
-    def _location(self, test: str) -> tuple[str, int | None, str]:
-        if not self._locations:
-            self._locations = {item.nodeid: item.location for item in self._session.items}
-            for place in self._elsewhere:
-                location = place["location"]
-                self._locations[place["id"]] = (
-                    location["file"],
-                    location["line"],
-                    location["domain"],
-                )
-        return self._locations[test]
+    def _test(self, test: str) -> tuple[str, _Location]:
+        """Node id and location of a test, named as it was sent."""
+        if not self._tests:
+            self._tests.update(self._all())
+        return self._tests[test]
+
+    def _all(self) -> Iterator[tuple[str, tuple[str, _Location]]]:
+        for item in self._session.items:
+            yield as_sent(item.nodeid), (item.nodeid, item.location)
+        for place in self._elsewhere:
+            file, line, domain = (place["location"][key] for key in ("file", "line", "domain"))
+            yield place["id"], (place["id"], (file, line, domain))

@@ -5,13 +5,15 @@ The Rust side is the crate ``dyno-wire``, which describes every message.
 
 from __future__ import annotations
 
+import codecs
 import json
+import re
 import socket
 import struct
 from collections import deque
 from typing import Any
 
-__all__ = ["PROTOCOL", "Connection", "Disconnected"]
+__all__ = ["PROTOCOL", "Connection", "Disconnected", "as_sent"]
 
 PROTOCOL = 3
 
@@ -19,6 +21,29 @@ _LENGTH = struct.Struct(">I")
 _CHUNK = 1 << 16
 # The runner sends at most one descriptor a frame, and few frames are ever in flight.
 _MOST_DESCRIPTORS = 16
+
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def as_sent(text: str) -> str:
+    """The text as the other side has it.
+
+    A lone surrogate, of which Python makes the bytes of a file name that are no text, is none
+    of Unicode's characters and of no use to Rust. It is written out, as Python shows it.
+    """
+    return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _escape_surrogates(error: UnicodeError) -> tuple[str, int]:
+    """`as_sent` within JSON, where a backslash is written twice."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    wrong = error.object[error.start : error.end]
+    return as_sent(wrong).replace("\\", "\\\\"), error.end
+
+
+codecs.register_error("dyno-surrogates", _escape_surrogates)
 
 
 class Disconnected(Exception):
@@ -42,7 +67,8 @@ class Connection:
     def send(self, kind: str, **fields: Any) -> None:
         """Send one message. Raises `Disconnected` where nobody reads it any more."""
         fields["type"] = kind
-        body = json.dumps(fields, default=repr, separators=(",", ":")).encode()
+        text = json.dumps(fields, default=repr, ensure_ascii=False, separators=(",", ":"))
+        body = text.encode(errors="dyno-surrogates")
         try:
             self._socket.sendall(_LENGTH.pack(len(body)) + body)
         except OSError as error:

@@ -19,7 +19,7 @@ from dyno._collection import Collection
 from dyno._probe import Probe
 from dyno._pruning import Pruning
 from dyno._recorder import Recorder
-from dyno._wire import PROTOCOL, Connection
+from dyno._wire import PROTOCOL, Connection, as_sent
 from dyno.template import keep_xdist_out
 
 __all__ = ["main"]
@@ -59,7 +59,7 @@ def _collect(asker: Connection, args: list[str], imported: list[str] | None) -> 
     plugins: list[object] = [tell, _OnlyCollect()]
     if imported is not None:
         wanted = frozenset(imported)
-        plugins.append(Pruning(lambda path: path not in wanted, remembers=False))
+        plugins.append(Pruning(lambda path: as_sent(path) not in wanted, remembers=False))
     recorder.start()
     try:
         return _run([*args, "--collect-only"], plugins)

@@ -20,7 +20,7 @@ import pytest
 
 from dyno import _pytest_private as private
 from dyno import _reports
-from dyno._wire import Connection, Disconnected
+from dyno._wire import Connection, Disconnected, as_sent
 
 __all__ = ["Worker"]
 
@@ -46,7 +46,7 @@ class Worker:
         """Run units until there are no more. The body of ``pytest_runtestloop``."""
         self._become_worker(session)
         for item in session.items:
-            self._items.setdefault(item.nodeid, deque()).append(item)
+            self._items.setdefault(as_sent(item.nodeid), deque()).append(item)
         self._runner.send("ready")
         last = LastItem.from_parent(session, name="dyno-next", worker=self)
         try:

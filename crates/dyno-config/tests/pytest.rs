@@ -1,25 +1,12 @@
 //! Configurations, compared with what pytest made of them (`record_pytest.py`).
 
+mod recorded_tree;
+
 use dyno_config::pytest::{Started, pytest_config};
-use dyno_model::{ArgsSource, FilesInMemory, ImportMode, PytestConfig, PytestVersion};
+use dyno_model::{ArgsSource, ImportMode, PytestConfig};
+use recorded_tree::{files, version};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-
-fn version(text: &str) -> PytestVersion {
-    let (major, minor) = text.split_once('.').unwrap();
-    PytestVersion::new(major.parse().unwrap(), minor.parse().unwrap())
-}
-
-fn files(case: &Value) -> FilesInMemory {
-    let mut files = FilesInMemory::new();
-    for (path, content) in case["files"].as_object().unwrap() {
-        files = files.with(format!("/{path}"), content.as_str().unwrap());
-    }
-    for (path, target) in case["links"].as_object().unwrap() {
-        files = files.with_link(format!("/{path}"), target.as_str().unwrap());
-    }
-    files
-}
 
 fn text(path: &Path) -> String {
     path.to_string_lossy().into_owned()

@@ -1,30 +1,18 @@
 //! Layouts, compared with what pytest collected (dyno-config's `record_pytest.py`).
 
+#[path = "../../dyno-config/tests/recorded_tree/mod.rs"]
+mod recorded_tree;
+
 use dyno_config::pytest::{Started, pytest_config};
 use dyno_discover::layout::{
     CollectIgnore, FileRole, IgnoreList, Layout, LayoutFile, Wanted, layout,
 };
 use dyno_model::{FileKind, Files, FilesInMemory, FolderEntry, PytestConfig, PytestVersion};
 use proptest::prelude::*;
+use recorded_tree::{files, version};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-fn version(text: &str) -> PytestVersion {
-    let (major, minor) = text.split_once('.').unwrap();
-    PytestVersion::new(major.parse().unwrap(), minor.parse().unwrap())
-}
-
-fn files(case: &Value) -> FilesInMemory {
-    let mut files = FilesInMemory::new();
-    for (path, content) in case["files"].as_object().unwrap() {
-        files = files.with(format!("/{path}"), content.as_str().unwrap());
-    }
-    for (path, target) in case["links"].as_object().unwrap() {
-        files = files.with_link(format!("/{path}"), target.as_str().unwrap());
-    }
-    files
-}
 
 fn text(files: &FilesInMemory, path: &Path) -> String {
     let content = files.read(path).unwrap_or_default();

@@ -58,6 +58,7 @@ fn brackets(marks: &MarkList, is_marked_alone: bool) -> Option<Vec<String>> {
         layers: &[],
         is_unittest: false,
         is_marked_alone,
+        listed: 0,
         place: place(),
     };
     let rules = Rules {

@@ -230,6 +230,7 @@ impl Collected {
                     layers,
                     is_unittest: holder["unittest"] == true,
                     is_marked_alone: true,
+                    listed: 0,
                     place: place(u32::try_from(member["line"].as_u64().unwrap()).unwrap()),
                 };
                 match expand(&facts, rules, &Nothing) {

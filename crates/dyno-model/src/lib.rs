@@ -33,7 +33,7 @@ pub use files::{FileKind, Files, FilesInMemory, FolderEntry};
 pub use fnmatch::Fnmatch;
 pub use id::{InvalidId, RunId, TemplateId, TestId, UnitId, WorkerId};
 pub use item::{Item, Location, Marker};
-pub use os_path::absolute_path;
+pub use os_path::{absolute_path, python_text};
 pub use outcome::{Category, Outcome, Tally};
 pub use pytest_config::{ArgsSource, CacheOptions, ImportMode, PytestConfig, PytestVersion};
 pub use real_collection::{

@@ -1,6 +1,7 @@
 //! The names of modules and classes in the order in which `vars()` lists them.
 
 use crate::scope::{Binding, BindingKind, Scope, Star};
+use crate::stars::DEPTH;
 use crate::world::{Found, NameEntry, Names, World};
 use crate::{ClassRef, Module, Reason};
 use std::collections::HashMap;
@@ -77,32 +78,111 @@ pub(crate) fn of_class(class: &ClassRef) -> Names {
 }
 
 /// The names of a module.
-pub(crate) fn of_module(world: &World<'_>, module: &Arc<Module>, left: u32) -> Names {
-    let scope = module.scope();
-    let mut ordered = Ordered::default();
-    let mut doubts = scope.doubts().to_vec();
-    let mut stars = scope.stars().iter().peekable();
-    for binding in scope.bindings() {
-        while let Some(star) = stars.next_if(|star| star.end <= binding.end) {
-            expand(world, module, star, left, &mut ordered, &mut doubts);
+pub(crate) fn of_module(world: &World<'_>, module: &Arc<Module>) -> Names {
+    let mut stars = Stars {
+        world,
+        path: Vec::new(),
+        known: HashMap::new(),
+    };
+    let names = stars.of_module(module);
+    Arc::unwrap_or_clone(names)
+}
+
+/// The star imports of a module, followed.
+struct Stars<'w, 'f> {
+    world: &'w World<'f>,
+    /// The modules whose names are being listed.
+    path: Vec<u64>,
+    /// Those whose names have been: one may be imported by several ways.
+    known: HashMap<u64, Arc<Names>>,
+}
+
+impl Stars<'_, '_> {
+    fn of_module(&mut self, module: &Arc<Module>) -> Arc<Names> {
+        if let Some(known) = self.known.get(&module.id()) {
+            return known.clone();
         }
-        ordered.binding(binding);
+        self.path.push(module.id());
+        let scope = module.scope();
+        let mut ordered = Ordered::default();
+        let mut doubts = scope.doubts().to_vec();
+        let mut stars = scope.stars().iter().peekable();
+        for binding in scope.bindings() {
+            while let Some(star) = stars.next_if(|star| star.end <= binding.end) {
+                self.expand(module, star, &mut ordered, &mut doubts);
+            }
+            ordered.binding(binding);
+        }
+        for star in stars {
+            self.expand(module, star, &mut ordered, &mut doubts);
+        }
+        written_by_functions(module, scope, &mut ordered);
+        doubt_submodules(self.world, module, &mut ordered);
+        self.path.pop();
+        let names = Arc::new(ordered.finish(doubts));
+        self.known.insert(module.id(), names.clone());
+        names
     }
-    for star in stars {
-        expand(world, module, star, left, &mut ordered, &mut doubts);
-    }
-    written_by_functions(module, scope, &mut ordered);
-    if module.is_package() {
-        // A submodule is bound in its package when it is first imported, which may be
-        // before or after the binding of that name.
-        for entry in ordered.entries.iter_mut().flatten() {
-            if entry.maybe.is_none() && world.has_submodule(module, &entry.name) {
-                let text = format!("`{}` is also the name of a submodule", entry.name);
-                entry.maybe = Some(Reason::new(text, module, 0));
+
+    fn expand(
+        &mut self,
+        module: &Arc<Module>,
+        star: &Star<'_>,
+        ordered: &mut Ordered,
+        doubts: &mut Vec<Reason>,
+    ) {
+        let mut doubt = |text: String| doubts.push(Reason::new(text, module, star.offset));
+        let from = match self.world.star_module(module, star) {
+            Found::Module(from) => from,
+            Found::Namespace(_) => return,
+            found => return doubt(format!("imports `*`: {}", found.why(star.module))),
+        };
+        if self.path.contains(&from.id()) || self.path.len() > DEPTH {
+            return doubt("star imports in a circle".to_owned());
+        }
+        let mut bind = |name: Arc<str>, maybe: Option<Reason>| {
+            ordered.bind(NameEntry {
+                name,
+                maybe: star.maybe.clone().or(maybe),
+                star: Some(from.clone()),
+            });
+        };
+        match self.world.star_all(&from) {
+            Some(Ok(all)) => {
+                for name in all {
+                    bind(name, None);
+                }
+            }
+            Some(Err(reason)) => doubts.push(reason),
+            None => {
+                let names = self.of_module(&from);
+                for entry in &names.entries {
+                    if !entry.name.starts_with('_') {
+                        bind(entry.name.clone(), entry.maybe.clone());
+                    }
+                }
+                for doubt in &names.doubts {
+                    if !doubts.contains(doubt) {
+                        doubts.push(doubt.clone());
+                    }
+                }
             }
         }
     }
-    ordered.finish(doubts)
+}
+
+/// A submodule is bound in its package when it is first imported, which may be before or
+/// after the binding of that name.
+fn doubt_submodules(world: &World<'_>, module: &Module, ordered: &mut Ordered) {
+    if !module.is_package() {
+        return;
+    }
+    for entry in ordered.entries.iter_mut().flatten() {
+        if entry.maybe.is_none() && world.has_submodule(module, &entry.name) {
+            let text = format!("`{}` is also the name of a submodule", entry.name);
+            entry.maybe = Some(Reason::new(text, module, 0));
+        }
+    }
 }
 
 /// A function that writes a global may add it, at no certain time.
@@ -117,49 +197,6 @@ fn written_by_functions(module: &Module, scope: &Scope<'_>, ordered: &mut Ordere
                 maybe: Some(Reason::new(text, module, *offset)),
                 star: None,
             });
-        }
-    }
-}
-
-fn expand(
-    world: &World<'_>,
-    module: &Arc<Module>,
-    star: &Star<'_>,
-    left: u32,
-    ordered: &mut Ordered,
-    doubts: &mut Vec<Reason>,
-) {
-    let mut doubt = |text: String| doubts.push(Reason::new(text, module, star.offset));
-    let Some(left) = left.checked_sub(1) else {
-        return doubt("star imports in a circle".to_owned());
-    };
-    let from = match world.star_module(module, star) {
-        Found::Module(from) => from,
-        Found::Namespace(_) => return,
-        found => return doubt(format!("imports `*`: {}", found.why(star.module))),
-    };
-    let mut bind = |name: Arc<str>, maybe: Option<Reason>| {
-        ordered.bind(NameEntry {
-            name,
-            maybe: star.maybe.clone().or(maybe),
-            star: Some(from.clone()),
-        });
-    };
-    match world.star_all(&from) {
-        Some(Ok(all)) => {
-            for name in all {
-                bind(name, None);
-            }
-        }
-        Some(Err(reason)) => doubts.push(reason),
-        None => {
-            let names = of_module(world, &from, left);
-            for entry in names.entries {
-                if !entry.name.starts_with('_') {
-                    bind(entry.name, entry.maybe);
-                }
-            }
-            doubts.extend(names.doubts);
         }
     }
 }

@@ -304,7 +304,7 @@ impl<'f> World<'f> {
 
     /// The names of a module in the order of `vars(module)`, star imports followed.
     pub fn names(&self, module: &Arc<Module>) -> Names {
-        crate::names::of_module(self, module, crate::stars::DEPTH)
+        crate::names::of_module(self, module)
     }
 
     /// The names of a class body in the order of `vars(class)`.

@@ -1,7 +1,10 @@
 //! Expressions against what Python made of them (`tests/data/record.py`).
 
+mod small_world;
+
 use dyno_model::FilesInMemory;
-use dyno_python::{Context, Interpreter, SearchPath, Value, World, python_repr, python_str};
+use dyno_python::{Context, Value, python_repr, python_str};
+use small_world::world;
 use std::path::Path;
 
 #[derive(Debug)]
@@ -50,16 +53,7 @@ fn kind(value: &Value) -> &'static str {
 fn value_of(expression: &str) -> Value {
     let source = format!("import itertools\nX = {expression}\n");
     let files = FilesInMemory::new().with("/p/m.py", source);
-    let interpreter = Interpreter {
-        version: (3, 11),
-        platform: "linux".into(),
-        os_name: "posix".into(),
-    };
-    let search = SearchPath {
-        project: vec!["/p".into()],
-        installed: Vec::new(),
-    };
-    let world = World::new(&files, search, interpreter);
+    let world = world(&files);
     let module = world.load(Path::new("/p/m.py")).unwrap();
     let context = Context::after(&module);
     world.lookup(&context, "X")

@@ -5,28 +5,19 @@
     reason = "texts are made where they are listed"
 )]
 
-use dyno_model::FilesInMemory;
-use dyno_python::{Interpreter, Module, SearchPath, World};
-use proptest::prelude::*;
-use std::path::Path;
+mod small_world;
 
-fn interpreter() -> Interpreter {
-    Interpreter {
-        version: (3, 11),
-        platform: "linux".into(),
-        os_name: "posix".into(),
-    }
-}
+use dyno_model::FilesInMemory;
+use dyno_python::Module;
+use proptest::prelude::*;
+use small_world::{interpreter, world};
+use std::path::Path;
 
 /// Reads and evaluates everything of a text, on a small stack as threads have it.
 fn swallow(source: Vec<u8>) {
     let work = move || {
         let files = FilesInMemory::new().with("/p/m.py", source);
-        let search = SearchPath {
-            project: vec!["/p".into()],
-            installed: Vec::new(),
-        };
-        let world = World::new(&files, search, interpreter());
+        let world = world(&files);
         let Ok(module) = world.load(Path::new("/p/m.py")) else {
             return;
         };

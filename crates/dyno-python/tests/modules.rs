@@ -1,33 +1,14 @@
 //! Small projects against what Python made of them (`tests/data/record_modules.py`).
 
-use dyno_model::FilesInMemory;
-use dyno_python::{Ancestor, Interpreter, SearchPath, Value, World, python_repr, python_str};
+mod small_world;
+
+use dyno_python::{Ancestor, Value, World, python_repr, python_str};
 use serde_json::Value as Json;
+use small_world::{files, world};
 use std::path::Path;
 
 fn recorded() -> Json {
     serde_json::from_str(include_str!("data/modules.json")).unwrap()
-}
-
-fn files(case: &Json) -> FilesInMemory {
-    let mut files = FilesInMemory::new();
-    for (name, text) in case["files"].as_object().unwrap() {
-        files = files.with(format!("/p/{name}.py"), text.as_str().unwrap());
-    }
-    files
-}
-
-fn world(files: &FilesInMemory) -> World<'_> {
-    let interpreter = Interpreter {
-        version: (3, 11),
-        platform: "linux".into(),
-        os_name: "posix".into(),
-    };
-    let search = SearchPath {
-        project: vec!["/p".into()],
-        installed: Vec::new(),
-    };
-    World::new(files, search, interpreter)
 }
 
 /// A value as the recorder shows it.

@@ -1,21 +1,10 @@
 //! Which text is a module's, and for how long it is kept.
 
-use dyno_model::FilesInMemory;
-use dyno_python::{Interpreter, SearchPath, World};
-use std::path::Path;
+mod small_world;
 
-fn world(files: &FilesInMemory) -> World<'_> {
-    let interpreter = Interpreter {
-        version: (3, 11),
-        platform: "linux".into(),
-        os_name: "posix".into(),
-    };
-    let search = SearchPath {
-        project: vec!["/p".into()],
-        installed: Vec::new(),
-    };
-    World::new(files, search, interpreter)
-}
+use dyno_model::FilesInMemory;
+use small_world::world;
+use std::path::Path;
 
 #[test]
 fn a_module_that_was_read_and_dropped_leaves_nothing_behind() {

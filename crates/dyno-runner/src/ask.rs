@@ -4,7 +4,7 @@
 //! leaves nothing behind however it or its asker ends.
 
 use crate::spawn::{self, Launch, Role, Stdio, Template};
-use dyno_model::{Environment, RealCollection};
+use dyno_model::{Environment, RealCollection, python_text};
 use dyno_wire::collector::{FromCollector, ToCollector};
 use dyno_wire::{FrameError, PROTOCOL, read_frame, write_frame};
 use std::ffi::OsString;
@@ -80,7 +80,7 @@ pub fn collect(
     import: Option<&[PathBuf]>,
 ) -> Result<Told<RealCollection>, AskError> {
     let import = import.map(|files| {
-        let text = |file: &PathBuf| file.to_string_lossy().into_owned();
+        let text = |file: &PathBuf| python_text(file.as_os_str()).into_owned();
         files.iter().map(text).collect()
     });
     let heard = hear(ask, &ToCollector::Collect { import })?;

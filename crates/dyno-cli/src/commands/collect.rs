@@ -1,9 +1,9 @@
 //! `dyno collect`: the tests that would run, without importing what need not be imported.
 
-use crate::commands::{code, refuse};
+use crate::commands::{code, own_options, refuse};
 use crate::pytest::RealPytest;
 use crate::screen::Screen;
-use clap::{CommandFactory, FromArgMatches, Parser};
+use clap::{CommandFactory, Parser};
 use dyno_collect::{
     CollectError, Collection, Disk, Document, Look, Pytest, Request, Settle, changed_paths,
     collect, differences, is_commit, listing, why,
@@ -101,13 +101,8 @@ pub(crate) fn run(args: &[OsString]) -> anyhow::Result<std::process::ExitCode> {
         CollectCommand::command().print_long_help()?;
         return Ok(code(ExitCode::Ok));
     }
-    let own = std::iter::once(OsString::from("dyno collect")).chain(parts.own);
-    let options = match CollectCommand::command().try_get_matches_from(own) {
-        Ok(matches) => CollectCommand::from_arg_matches(&matches)?.options,
-        Err(error) => {
-            error.print()?;
-            return Ok(code(ExitCode::UsageError));
-        }
+    let Some(CollectCommand { options }) = own_options(&parts.own)? else {
+        return Ok(code(ExitCode::UsageError));
     };
     let pytest = match RealPytest::find(options.python.clone())? {
         Ok(pytest) => pytest,

@@ -1,7 +1,7 @@
 //! `dyno test`: runs tests as `pytest` would, side by side.
 
 use anyhow::Context;
-use clap::{CommandFactory, FromArgMatches, Parser};
+use clap::{CommandFactory, Parser};
 use dyno_config::{Settings, TestOptions, resolve, split};
 use dyno_journal::{Journal, KEPT_RUNS, RunDir, Runs};
 use dyno_model::ExitCode;
@@ -13,7 +13,7 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::commands::{code, refuse};
+use crate::commands::{code, own_options, refuse};
 use crate::imports::ImportPlan;
 use crate::pytest::places;
 use crate::screen;
@@ -53,13 +53,8 @@ pub(crate) fn run(args: &[OsString]) -> anyhow::Result<std::process::ExitCode> {
         TestCommand::command().print_long_help()?;
         return Ok(code(ExitCode::Ok));
     }
-    let own = std::iter::once(OsString::from("dyno test")).chain(parts.own.iter().cloned());
-    let options = match TestCommand::command().try_get_matches_from(own) {
-        Ok(matches) => TestCommand::from_arg_matches(&matches)?.options,
-        Err(error) => {
-            error.print()?;
-            return Ok(code(ExitCode::UsageError));
-        }
+    let Some(TestCommand { options }) = own_options(&parts.own)? else {
+        return Ok(code(ExitCode::UsageError));
     };
     let color = screen::Color::from_args(&parts.pytest);
     let settings = match resolve(options, parts) {

@@ -144,11 +144,12 @@ impl Dependency {
 
     /// Whether all its paths can be written down.
     pub(crate) fn is_text(&self) -> bool {
+        // A name that Python told and that is no text was written out so, and names another
+        // file here (`dyno_model::python_text`).
+        let is_text = |path: &PathBuf| path.to_str().is_some_and(|text| !text.contains("\\udc"));
         match self {
-            Self::File(path, _) | Self::Listing(path, _) | Self::Look(path, _) => {
-                path.to_str().is_some()
-            }
-            Self::Imports { folders, .. } => folders.iter().all(|path| path.to_str().is_some()),
+            Self::File(path, _) | Self::Listing(path, _) | Self::Look(path, _) => is_text(path),
+            Self::Imports { folders, .. } => folders.iter().all(is_text),
             Self::Environment(_) | Self::Variable(..) | Self::Bind(..) => true,
         }
     }

@@ -6,7 +6,7 @@ use super::{Heard, Work};
 use crate::cache::Made;
 use crate::collection::Source;
 use crate::request::CollectError;
-use dyno_model::{CollectFailure, RealCollection, Shared, Unknown};
+use dyno_model::{CollectFailure, RealCollection, Shared, Unknown, python_text};
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -79,7 +79,7 @@ impl Asked {
             answer.shared = known.tests.shared.clone();
             // A conftest that could not be loaded is not among those that pytest tells of.
             let read = [&file.path].into_iter().chain(&*file.conftests);
-            let read: Vec<_> = read.map(|path| path.to_string_lossy()).collect();
+            let read: Vec<_> = read.map(|path| python_text(path.as_os_str())).collect();
             let read: Vec<&str> = read.iter().map(AsRef::as_ref).collect();
             match record.needs(&read) {
                 Ok(mut needs) => {

@@ -7,7 +7,7 @@ use crate::request::CollectError;
 use crate::verbosity::verbosity;
 use dyno_discover::layout::LayoutFile;
 use dyno_discover::order::{TestParams, reorder};
-use dyno_model::{CollectFailure, Doubt, FileTests, FoundTest, Unknown};
+use dyno_model::{CollectFailure, Doubt, FileTests, FoundTest, Unknown, python_text};
 use dyno_select::cache::choose;
 use dyno_select::{Presence, Verdict};
 use std::collections::HashMap;
@@ -269,7 +269,7 @@ fn shown(layout: &LayoutFile, known: &Known, heard: &mut Heard) -> (File, Vec<Co
 
 fn folder_name(path: &Path) -> String {
     let name = path.file_name().unwrap_or(path.as_os_str());
-    name.to_string_lossy().into_owned()
+    python_text(name).into_owned()
 }
 
 /// The line of an error that says what it is.

@@ -9,7 +9,7 @@ use crate::cache::Made;
 use crate::collection::{Collection, File, Folder, Listed, Source};
 use crate::request::CollectError;
 use crate::why::doubt_name;
-use dyno_model::{CollectionRecord, RealCollection, Test, Unknown};
+use dyno_model::{CollectionRecord, RealCollection, Test, Unknown, python_text};
 use std::collections::HashMap;
 
 impl Work<'_> {
@@ -54,7 +54,9 @@ impl Work<'_> {
 
     fn keep_whole(&self, asked: &mut Asked, question: Fingerprint, heard: &mut Heard) {
         let files = self.project.layout().files.iter();
-        let paths: Vec<_> = files.map(|file| file.path.to_string_lossy()).collect();
+        let paths: Vec<_> = files
+            .map(|file| python_text(file.path.as_os_str()))
+            .collect();
         let paths: Vec<&str> = paths.iter().map(AsRef::as_ref).collect();
         let needs = if self.asks_cache() {
             Err("it depends on pytest's own cache".to_owned())

@@ -2,9 +2,10 @@
 
 use super::UsageError;
 use super::ini::{self, Section};
-use dyno_model::{Files, PytestVersion};
+use dyno_model::{FileKind, Files, PytestVersion};
 use std::ffi::OsStr;
 use std::path::Path;
+use std::sync::Arc;
 use toml::{Table, Value as Toml};
 
 /// What a file or `-o` gives an option.
@@ -53,7 +54,13 @@ pub(super) fn load(
     files: &dyn Files,
 ) -> Result<Option<Values>, UsageError> {
     let refuse = |message: String| UsageError { message };
-    let content = files.read(path).unwrap_or_default();
+    let content = match files.read(path) {
+        Some(content) => content,
+        None if files.kind(path) == Some(FileKind::File) => {
+            return Err(refuse(format!("{}: cannot be read", path.display())));
+        }
+        None => Arc::default(),
+    };
     let text = std::str::from_utf8(&content)
         .map_err(|_| refuse(format!("{}: not UTF-8", path.display())))?;
     let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
@@ -77,18 +84,27 @@ pub(super) fn load(
             Ok(found)
         }
         "toml" => {
-            let table: Table = toml::from_str(text).map_err(|error| {
-                let line = error.span().map_or(1, |span| {
-                    let before = text.get(..span.start).unwrap_or_default();
-                    before.matches('\n').count() + 1
-                });
-                let message = error.message();
+            let table = parse_toml(text).map_err(|(message, line)| {
                 refuse(format!("{}:{line}: {message}", path.display()))
             })?;
             load_toml(path, name, &table, version)
         }
         _ => Ok(None),
     }
+}
+
+/// A document as `tomllib` takes it from Python's `read_text`: any line end is one, and a
+/// byte order mark is no part of a statement. Otherwise what is wrong, and the line.
+fn parse_toml(text: &str) -> Result<Table, (String, usize)> {
+    if text.starts_with('\u{feff}') {
+        return Err(("begins with a byte order mark".to_owned(), 1));
+    }
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    toml::from_str(&text).map_err(|error| {
+        let before = error.span().and_then(|span| text.get(..span.start));
+        let line = before.unwrap_or_default().matches('\n').count() + 1;
+        (error.message().to_owned(), line)
+    })
 }
 
 fn read_ini(path: &Path, text: &str) -> Result<Vec<Section>, UsageError> {
@@ -103,10 +119,10 @@ fn section(sections: &[Section], name: &str) -> Option<Values> {
     Some(found.values.iter().map(text).collect())
 }
 
-fn load_toml(
+fn load_toml<'a>(
     path: &Path,
     name: &str,
-    document: &Table,
+    document: &'a Table,
     version: PytestVersion,
 ) -> Result<Option<Values>, UsageError> {
     let refuse = |message: &str| UsageError {
@@ -117,12 +133,13 @@ fn load_toml(
         let found = pytest_table(path, document, version)?;
         return Ok(Some(found.unwrap_or_default()));
     }
-    let tool = document.get("tool").and_then(Toml::as_table);
-    let pytest = tool
-        .and_then(|tool| tool.get("pytest"))
-        .and_then(Toml::as_table);
-    let options = pytest.and_then(|table| table.get("ini_options"));
-    let options = options.and_then(Toml::as_table);
+    // Where it is no table, pytest ends with a traceback.
+    let table = |within: Option<&'a Table>, name: &str| match within.and_then(|it| it.get(name)) {
+        Some(Toml::Table(table)) => Ok(Some(table)),
+        None => Ok(None),
+        Some(_) => Err(refuse(&format!("`{name}` is not a table"))),
+    };
+    let pytest = table(table(Some(document), "tool")?, "pytest")?;
     // 9.0 brought [tool.pytest] itself.
     let native: Values = pytest
         .filter(|_| version.at_least(9, 0))
@@ -131,7 +148,8 @@ fn load_toml(
         .filter(|(key, _)| *key != "ini_options")
         .map(|(key, value)| (key.clone(), Given::Native(value.clone())))
         .collect();
-    if !native.is_empty() && options.is_some_and(|table| !table.is_empty()) {
+    let options = pytest.and_then(|pytest| pytest.get("ini_options"));
+    if !native.is_empty() && options.is_some_and(is_truthy) {
         return Err(refuse(
             "Cannot use both [tool.pytest] (native TOML types) and \
              [tool.pytest.ini_options] (string-based INI format) simultaneously. Please use \
@@ -140,7 +158,7 @@ fn load_toml(
         ));
     }
     let found = if native.is_empty() {
-        options.map(as_text)
+        table(pytest, "ini_options")?.map(as_text)
     } else {
         Some(native)
     };
@@ -166,9 +184,18 @@ fn pytest_table(
     document: &Table,
     version: PytestVersion,
 ) -> Result<Option<Values>, UsageError> {
-    if let Some(table) = document.get("pytest").and_then(Toml::as_table) {
-        let native = |(key, value): (&String, &Toml)| (key.clone(), Given::Native(value.clone()));
-        return Ok(Some(table.iter().map(native).collect()));
+    match document.get("pytest") {
+        Some(Toml::Table(table)) => {
+            let native =
+                |(key, value): (&String, &Toml)| (key.clone(), Given::Native(value.clone()));
+            return Ok(Some(table.iter().map(native).collect()));
+        }
+        // Up to 9.1 what is empty was passed over. Other values end pytest with a traceback.
+        Some(other) if is_truthy(other) || version.at_least(9, 2) => {
+            let message = format!("{}: `pytest` is not a table", path.display());
+            return Err(UsageError { message });
+        }
+        _ => {}
     }
     let loose: Vec<&str> = document
         .iter()
@@ -186,6 +213,19 @@ fn pytest_table(
             loose.join(", ")
         ),
     })
+}
+
+/// `bool(value)`.
+fn is_truthy(value: &Toml) -> bool {
+    match value {
+        Toml::String(text) => !text.is_empty(),
+        Toml::Integer(number) => *number != 0,
+        Toml::Float(number) => *number != 0.0,
+        Toml::Boolean(yes) => *yes,
+        Toml::Array(items) => !items.is_empty(),
+        Toml::Table(table) => !table.is_empty(),
+        Toml::Datetime(_) => true,
+    }
 }
 
 /// `[tool.pytest.ini_options]`: lists stay, everything else becomes Python's text for it.

@@ -2,6 +2,7 @@
 
 use super::existence;
 use super::tree::{Node, NodeIndex, Tree};
+use dyno_model::python_text;
 use std::path::Path;
 
 impl Tree<'_> {
@@ -17,7 +18,7 @@ impl Tree<'_> {
             Ok(relative) if path != above => relative.as_os_str(),
             _ => own,
         };
-        name.to_string_lossy().into_owned()
+        python_text(name).into_owned()
     }
 
     /// The node id of a path: from the root directory, else from the argument that holds
@@ -27,19 +28,19 @@ impl Tree<'_> {
             if relative.as_os_str().is_empty() {
                 return ".".to_owned();
             }
-            return relative.to_string_lossy().into_owned();
+            return python_text(relative.as_os_str()).into_owned();
         }
         let mut holders = path
             .ancestors()
             .filter(|above| self.initial.contains(*above));
         if let Some(nearest) = holders.next() {
             let relative = path.strip_prefix(nearest).unwrap_or(path);
-            let id = relative.to_string_lossy().into_owned();
+            let id = python_text(relative.as_os_str()).into_owned();
             // Before 8.4 any argument that holds it was taken, in the order of a set.
             if holders.next().is_some() && !self.config.version.at_least(8, 4) {
                 let reason = "lies in two arguments outside of the root directory";
                 self.unknown
-                    .push(existence(reason, &path.to_string_lossy()));
+                    .push(existence(reason, &python_text(path.as_os_str())));
             }
             return id;
         }

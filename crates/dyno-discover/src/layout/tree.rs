@@ -7,7 +7,7 @@ use super::conftests::{Conftests, Ignored};
 use super::existence;
 use super::rules::Rules;
 use super::types::{CollectIgnore, FileRole, FolderNode};
-use dyno_model::{FileKind, Files, FolderEntry, PytestConfig, Unknown};
+use dyno_model::{FileKind, Files, FolderEntry, PytestConfig, Unknown, python_text};
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -298,7 +298,7 @@ impl<'a> Tree<'a> {
             ..
         } = place;
         let name = path.file_name().unwrap_or_default();
-        let id = self.node_id(&path, parent, &name.to_string_lossy());
+        let id = self.node_id(&path, parent, &python_text(name));
         let doubts = if name.to_str().is_some() {
             doubts
         } else {

@@ -18,7 +18,7 @@ use crate::hooks::{FileHooks, Hooks};
 use crate::layout::LayoutFile;
 use crate::mark::MarkList;
 use crate::rules::{Objects, Place, Rules};
-use dyno_model::{Doubt, FileTests, FoundTest, PytestConfig, Shared, Thing, Unknown};
+use dyno_model::{Doubt, FileTests, FoundTest, PytestConfig, Shared, Thing, Unknown, python_text};
 use dyno_python::{BindingKind, Context, Function, Module, Reason, Value, World, ast};
 use std::collections::HashSet;
 use std::path::Path;
@@ -338,10 +338,10 @@ fn looks_like_a_class(name: &str) -> bool {
 /// A path from the root directory, with `..` where it lies outside.
 pub(crate) fn relative(root: &Path, path: &Path) -> String {
     if let Ok(below) = path.strip_prefix(root) {
-        return below.to_string_lossy().into_owned();
+        return python_text(below.as_os_str()).into_owned();
     }
     if !path.is_absolute() {
-        return path.to_string_lossy().into_owned();
+        return python_text(path.as_os_str()).into_owned();
     }
     let common = root
         .components()
@@ -351,5 +351,5 @@ pub(crate) fn relative(root: &Path, path: &Path) -> String {
     let up = root.components().count() - common;
     let mut found: std::path::PathBuf = std::iter::repeat_n("..", up).collect();
     found.extend(path.components().skip(common));
-    found.to_string_lossy().into_owned()
+    python_text(found.as_os_str()).into_owned()
 }

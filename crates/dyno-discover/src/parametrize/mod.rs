@@ -44,6 +44,8 @@ pub struct FunctionFacts<'a> {
     /// imported by another module. A mark that is used more than once gives its ids, and a
     /// generator among its arguments, only the first time.
     pub is_marked_alone: bool,
+    /// How many tests the file has by now: those of a file are not listed without end.
+    pub listed: usize,
     /// Where it is.
     pub place: Place,
 }

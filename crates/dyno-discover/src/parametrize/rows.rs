@@ -7,7 +7,7 @@ use crate::rules::EmptySet;
 use dyno_python::{Call, Reason, Value};
 use std::sync::Arc;
 
-/// More tests of one function are not listed.
+/// More tests of one file are not listed, nor more rows of one call.
 pub(super) const MOST: usize = 200_000;
 
 /// One row.

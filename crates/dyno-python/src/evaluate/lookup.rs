@@ -57,7 +57,7 @@ impl Evaluator<'_, '_> {
             if star.end > position || star.end < since {
                 continue;
             }
-            match self.world.star(module, star, name) {
+            match self.world.star(self, module, star, name) {
                 Ok(Some(from)) if star.maybe.is_none() => {
                     return self.imported(module, name, &from, name);
                 }
@@ -223,7 +223,12 @@ impl Evaluator<'_, '_> {
             return Value::unknown(text, module, write.offset);
         }
         let known = from.scope().of(name).next().is_some() || !from.scope().stars().is_empty();
+        if self.depth == 0 {
+            return Value::unknown("takes too long to work out", module, 0);
+        }
+        self.depth -= 1;
         let value = self.global(from, name, u32::MAX, 0);
+        self.depth += 1;
         let builtin = matches!(&value, Value::External(full) if full.starts_with("builtins."));
         if (value.is_unknown() || builtin)
             && from.scope().of(name).next().is_none()

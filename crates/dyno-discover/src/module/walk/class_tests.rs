@@ -126,6 +126,7 @@ impl Walk<'_> {
                 layers: &inner.layers,
                 is_unittest: true,
                 is_marked_alone: true,
+                listed: self.tests.len(),
                 place: method.decorated.place.clone(),
             };
             let instance = match expand(&facts, &self.suite.rules, self.objects) {

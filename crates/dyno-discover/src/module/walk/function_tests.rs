@@ -42,6 +42,7 @@ impl Walk<'_> {
             layers: &node.layers,
             is_unittest: false,
             is_marked_alone: decorated.marks_are_written && self.is_own(node, function),
+            listed: self.tests.len(),
             place: decorated.place.clone(),
         };
         let instances = match expand(&facts, &self.suite.rules, self.objects) {
