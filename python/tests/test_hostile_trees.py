@@ -106,6 +106,19 @@ TREES: dict[str, Callable[[Path], None]] = {
     ),
     "star imports in a circle": lambda root: _files(root, CIRCLE),
     "a star import of itself": lambda root: _files(root, SELF),
+    "two files of one module's name": lambda root: _files(
+        root, {"a/test_x.py": TEXT, "b/test_x.py": TEXT, "c/test_y.py": TEXT}
+    ),
+    "two files of one name in packages": lambda root: _files(
+        root,
+        {"a/test_x.py": TEXT, "a/__init__.py": "", "b/test_x.py": TEXT, "b/__init__.py": ""},
+    ),
+    "a package whose text is none": lambda root: _files(
+        root, {"p/__init__.py": "def (", "p/test_x.py": TEXT, "test_y.py": TEXT}
+    ),
+    "an imported module whose text is none": lambda root: _files(
+        root, {"helper.py": "x = '\0'", "test_x.py": f"import helper\n{TEXT}", "test_y.py": TEXT}
+    ),
     "testpaths that is a file": lambda root: _files(
         root, {"tests": "", "pytest.ini": "[pytest]\ntestpaths = tests\n"}
     ),

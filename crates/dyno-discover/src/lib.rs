@@ -10,6 +10,8 @@ pub mod fixture;
 mod further_plugins;
 pub mod hooks;
 mod ignores;
+mod import_trouble;
+mod installed;
 pub mod layout;
 pub mod mark;
 mod module;

@@ -2,10 +2,12 @@
 
 use crate::apart::{Apart, apart, binds_files, reads_list};
 use crate::elsewhere::changed_elsewhere;
-use crate::fixture::{Layer, PluginFixture, PluginParams};
+use crate::fixture::Layer;
 use crate::further_plugins::{Further, refused};
 use crate::hooks::{Hooks, conftest_hooks, plugin_hooks};
 use crate::ignores::collect_ignore;
+use crate::import_trouble::{broken_import, module_twins};
+use crate::installed::{interpreter, plugin_fixtures, search_path};
 use crate::layout::{FileRole, Layout, LayoutFile, layout};
 use crate::module::{Skips, Suite, collect, plugin_module_fixtures};
 use crate::objects::WorldObjects;
@@ -13,7 +15,7 @@ use crate::rules::Rules;
 use dyno_model::{
     Doubt, Environment, FileTests, Files, ImportMode, PytestConfig, PytestVersion, Unknown,
 };
-use dyno_python::{Closure, Interpreter, Module, Reason, SearchPath, World};
+use dyno_python::{Closure, Module, Reason, World};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,47 +23,6 @@ use std::sync::Arc;
 /// Versions of pytest whose rules are these. Of a later one nothing is concluded.
 pub const CHECKED: std::ops::RangeInclusive<PytestVersion> =
     PytestVersion::new(8, 0)..=PytestVersion::new(9, 2);
-
-/// The interpreter of an environment.
-fn interpreter(environment: &Environment) -> Interpreter {
-    let python = &environment.python;
-    Interpreter {
-        version: (python.version[0], python.version[1]),
-        platform: python.platform.as_str().into(),
-        os_name: python.os_name.as_str().into(),
-    }
-}
-
-/// The folders that modules are imported from, before any test file adds its own.
-fn search_path(config: &PytestConfig, environment: &Environment) -> SearchPath {
-    let mut search = SearchPath::default();
-    search.project.extend(config.pythonpath.iter().cloned());
-    for folder in &environment.sys_path {
-        let folder = PathBuf::from(folder);
-        let site = environment
-            .python
-            .site
-            .iter()
-            .chain(&environment.python.stdlib);
-        let is_site = site.map(Path::new).any(|site| folder.starts_with(site));
-        if is_site || !folder.starts_with(&config.rootdir) {
-            search.installed.push(folder);
-        } else {
-            search.project.push(folder);
-        }
-    }
-    search
-}
-
-/// Tells the places of hooks from the root directory.
-fn tell_from_root(hooks: &mut Hooks, config: &PytestConfig) {
-    for effect in &mut hooks.effects {
-        let root = format!("{}/", config.rootdir.display());
-        if let Some(below) = effect.at.strip_prefix(&root) {
-            effect.at = below.to_owned();
-        }
-    }
-}
 
 /// What the text of one file tells.
 #[derive(Debug, Clone)]
@@ -83,6 +44,8 @@ pub struct Project<'a> {
     further: Closure,
     conftests: HashMap<PathBuf, Conftest>,
     unknown: Vec<Unknown>,
+    /// Files that share a module's name with another.
+    twins: HashMap<PathBuf, Unknown>,
 }
 
 struct Conftest {
@@ -169,7 +132,7 @@ impl<'a> Project<'a> {
             file: "".into(),
             line: 0,
         });
-        tell_from_root(&mut hooks, config);
+        hooks.tell_from_root(&config.rootdir);
         let Further {
             layers: mut everywhere,
             closure: further,
@@ -192,6 +155,7 @@ impl<'a> Project<'a> {
         suite.rules = rules;
         suite.hooks = hooks;
         Self {
+            twins: module_twins(config, &layout),
             suite,
             layout,
             everywhere,
@@ -231,7 +195,9 @@ impl<'a> Project<'a> {
             let word = reads_list(&module.source)?;
             Some(format!("`{}` has `{word}` in it", module.file))
         });
+        let twin = || self.twins.values().next();
         (hooks.reads_list.clone())
+            .or_else(|| twin().map(|twin| twin.reason.clone()))
             .or_else(|| layers.find_map(binds_files))
             .or_else(|| read.next())
     }
@@ -299,6 +265,7 @@ impl<'a> Project<'a> {
             }
         }
         closure.present.insert(file.path.clone());
+        fails.extend(self.twins.get(&file.path).cloned());
         let mut tests = match world.read(&file.path) {
             Ok(module) => {
                 let own = world.closure(&module);
@@ -307,6 +274,8 @@ impl<'a> Project<'a> {
                 closure.unknown.extend(own.unknown);
                 let mut tests = self.of_module(file, &module, &layers);
                 changed_elsewhere(&self.suite, &module, &closure, &mut tests);
+                let broken = broken_import(&self.suite, file, &closure);
+                tests.unknown.extend(broken);
                 tests
             }
             Err(problem) => FileTests {
@@ -373,42 +342,4 @@ fn roots(files: &dyn Files, config: &PytestConfig, layout: &Layout) -> Vec<PathB
         }
     }
     roots
-}
-
-/// The fixtures of pytest and its plugins.
-fn plugin_fixtures(environment: &Environment) -> Vec<PluginFixture> {
-    let params = |fixture: &dyno_model::PluginFixture| match &fixture.params {
-        _ if fixture.scope.is_none() => {
-            PluginParams::Unknown("a function decides its scope".into())
-        }
-        None => PluginParams::None,
-        Some(params) if params.iter().any(|param| !param.marks.is_empty()) => {
-            PluginParams::Unknown("its parameters bring marks".into())
-        }
-        Some(params) => {
-            let ids = params
-                .iter()
-                .map(|param| param.id.as_deref().map(Arc::from));
-            ids.collect::<Option<Vec<_>>>().map_or_else(
-                || PluginParams::Unknown("the ids of its parameters are not known".into()),
-                PluginParams::Known,
-            )
-        }
-    };
-    let fixtures = environment.fixtures.iter();
-    let seen_everywhere = fixtures.filter(|fixture| fixture.base.is_empty());
-    seen_everywhere
-        .map(|fixture| PluginFixture {
-            name: fixture.name.as_str().into(),
-            scope: fixture.scope.unwrap_or(dyno_model::Scope::Function),
-            params: params(fixture),
-            autouse: fixture.autouse,
-            argnames: fixture
-                .arguments
-                .iter()
-                .map(|name| name.as_str().into())
-                .collect(),
-            plugin: fixture.file.as_str().into(),
-        })
-        .collect()
 }

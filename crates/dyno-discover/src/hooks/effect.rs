@@ -76,6 +76,16 @@ impl Hooks {
             .find(|effect| matches!(effect.kind, Kind::ParamIds))
     }
 
+    /// Tells the places of hooks from the root directory.
+    pub(crate) fn tell_from_root(&mut self, root: &Path) {
+        let root = format!("{}/", root.display());
+        for effect in &mut self.effects {
+            if let Some(below) = effect.at.strip_prefix(&root) {
+                effect.at = below.to_owned();
+            }
+        }
+    }
+
     /// What concerns a file.
     pub(crate) fn of(&self, file: &Path) -> FileHooks<'_> {
         let heard = |effect: &&Effect| {
