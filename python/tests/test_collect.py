@@ -301,6 +301,114 @@ def test_verify_agrees_and_tells_where_it_cannot(tmp_path: Path, cache: Path) ->
     assert (answer.code, answer.out) == (0, "0 differences in 5 tests\n")
 
 
+def test_a_file_that_a_hook_leaves_out_holds_nothing_where_another_fails(
+    tmp_path: Path, cache: Path
+) -> None:
+    hook = (
+        "import os\n"
+        "def pytest_ignore_collect(collection_path, config):\n"
+        "    return True if os.path.basename(collection_path) == 'test_out.py' else None\n"
+    )
+    files = {
+        "pytest.ini": "[pytest]\n",
+        "conftest.py": hook,
+        "test_missing.py": "import missing\ndef test_a(): pass\n",
+        "test_in.py": "def test_b(): pass\n",
+        "test_out.py": "def test_c(): pass\n",
+    }
+    write_suite(tmp_path, files)
+    for _ in range(2):
+        answer = collect(tmp_path, cache, "--verify")
+        assert (answer.code, answer.out) == (0, "0 differences in 1 test\n")
+    assert "test_out.py" not in collect(tmp_path, cache, "-q").out
+    # Ended early, it is not told: nothing is taken for left out.
+    assert collect(tmp_path, cache, "-q", "-x").code not in (0, 5)
+
+
+def test_what_pytest_contradicts_itself_about_is_told_and_not_compared(
+    tmp_path: Path, cache: Path
+) -> None:
+    text = (
+        "import pytest, random\n"
+        "@pytest.mark.parametrize('x', [random.getrandbits(64)])\n"
+        "def test_chance(x): pass\n"
+        "def test_plain(): pass\n"
+    )
+    write_suite(tmp_path, {"pytest.ini": "[pytest]\n", "test_it.py": text})
+    answer = collect(tmp_path, cache, "--verify")
+    assert (answer.code, answer.out) == (0, "0 differences in 2 tests\n")
+    told = (
+        "dyno: test_it.py::test_chance: not compared: pytest, asked twice, lists it differently\n"
+    )
+    assert told in answer.err
+
+
+# Each holds a class whose bases dyno cannot all read. pytest collects a `TestCase` by what it
+# derives from, whatever it is called.
+CLASSES = {
+    "a test case and a protocol": (
+        "import typing, unittest\n"
+        "class Mixin(typing.Protocol):\n    def test_a(self): pass\n"
+        "class Checks(unittest.TestCase, Mixin):\n    def test_b(self): pass\n"
+        "class More(Mixin, unittest.TestCase): pass\n"
+    ),
+    "an exception and a test case of elsewhere": (
+        "from elsewhere import AsyncCase\nclass TestA(AsyncCase, Exception): pass\n"
+    ),
+    "a test case of elsewhere": (
+        "import elsewhere\nclass Checks(elsewhere.AsyncCase): pass\n"
+        "class Others(elsewhere.Base):\n    def test_c(self): pass\n"
+    ),
+    "a test case that a call makes": (
+        "import elsewhere\nBase = elsewhere.base()\n"
+        "class Checks(Base):\n    def test_d(self): pass\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("what", CLASSES)
+def test_a_class_with_bases_of_elsewhere(what: str, tmp_path: Path, cache: Path) -> None:
+    installed = tmp_path / "installed"
+    elsewhere = (
+        "import unittest\n"
+        "class AsyncCase(unittest.TestCase):\n    def test_e(self): pass\n"
+        "class Base(unittest.TestCase): pass\n"
+        "def base(): return Base\n"
+    )
+    write_suite(installed, {"elsewhere.py": elsewhere})
+    write_suite(tmp_path / "project", {"pytest.ini": "[pytest]\n", "test_it.py": CLASSES[what]})
+    path = os.pathsep.join(filter(None, [str(installed), os.environ.get("PYTHONPATH")]))
+    answer = collect(tmp_path / "project", cache, "--verify", PYTHONPATH=path)
+    assert answer.code == 0, answer.out
+    assert not answer.out.endswith(" 0 tests\n")
+
+
+def test_a_folder_whose_conftest_cannot_be_imported_is_told_and_not_compared(
+    tmp_path: Path, cache: Path
+) -> None:
+    computed = "import pytest, missing\n@pytest.mark.parametrize('x', missing.CASES)\n"
+    files = {
+        "pytest.ini": "[pytest]\n",
+        "good/test_a.py": "def test_a(): pass\n",
+        "good/test_missing.py": "import missing\ndef test_b(): pass\n",
+        "bad/conftest.py": "import missing\n",
+        "bad/test_c.py": "def test_c(): pass\n",
+        "bad/test_open.py": computed + "def test_d(x): pass\n",
+    }
+    write_suite(tmp_path, files)
+    answer = collect(tmp_path, cache, "--verify")
+    assert (answer.code, answer.out) == (0, "0 differences in 1 test\n")
+    missing = "pytest cannot collect it: ModuleNotFoundError: No module named 'missing'"
+    assert f"dyno: bad: 2 tests not compared: {missing}\n" in answer.err
+    assert f"dyno: good/test_missing.py: 1 test not compared: {missing}\n" in answer.err
+    listed = collect(tmp_path, cache, "-q")
+    assert listed.code == 2
+    assert (
+        "bad/test_open.py: known from the text in part; pytest cannot collect bad: " in listed.err
+    )
+    assert "pytest ended before" not in listed.err
+
+
 def test_document_follows_its_schema(tmp_path: Path, cache: Path) -> None:
     write_suite(tmp_path, {**SUITE, "test_bad.py": "import nothing_of_that_name\nx = 1 / 0\n"})
     answer = collect(tmp_path, cache, "--json")

@@ -8,26 +8,34 @@ comparison rests on nothing of dyno's; `dyno collect --verify` is asked besides.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Checkout", "Collection", "differences", "outcomes"]
+from comparison import Collection, Run, Test, differences, left_aside
+from outcomes import Outcomes
+
+__all__ = ["Checkout", "TimeUp"]
 
 HERE = Path(__file__).resolve().parent
-TIME_LIMIT = 900.0
+GRACE = 10.0
 
 
-@dataclass(frozen=True)
+class TimeUp(Exception):
+    """The time that the checkout had is over. Says which command was running."""
+
+
+@dataclass
 class Checkout:
     """A tree of tests, and the commands that are compared on it."""
 
@@ -35,6 +43,8 @@ class Checkout:
     python: Path
     dyno: Path
     args: tuple[str, ...] = ()
+    until: float = float("inf")
+    """When its time is over, by the monotonic clock."""
 
     def _run(self, command: Sequence[str | Path], **variables: str) -> tuple[str, str, int, float]:
         environment = {
@@ -44,18 +54,31 @@ class Checkout:
         search = os.pathsep.join(filter(None, [str(HERE), os.environ.get("PYTHONPATH")]))
         environment |= {"PATH": path, "PYTHONPATH": search, "NO_COLOR": "1", **variables}
         environment.pop("VIRTUAL_ENV", None)
-        started = time.monotonic()
-        done = subprocess.run(
-            command,
-            cwd=self.path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=TIME_LIMIT,
-            stdin=subprocess.DEVNULL,
-        )
-        return done.stdout, done.stderr, done.returncode, time.monotonic() - started
+        # A server that a test leaves behind keeps a pipe open; a file waits for nobody.
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            started = time.monotonic()
+            child = subprocess.Popen(
+                command,
+                cwd=self.path,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                start_new_session=True,
+            )
+            try:
+                left = self.until - started
+                code = child.wait(None if left == float("inf") else max(left, 0))
+            except subprocess.TimeoutExpired:
+                raise TimeUp(" ".join(map(str, command[:4]))) from None
+            finally:
+                _end(child)
+            seconds = time.monotonic() - started
+            said = []
+            for file in (out, err):
+                file.seek(0)
+                said.append(file.read().decode(errors="replace"))
+        return said[0], said[1], code, seconds
 
     def pytest(self, more: Sequence[str] = ()) -> Collection:
         """What pytest collects."""
@@ -79,8 +102,7 @@ class Checkout:
         *lines, last = text.splitlines()
         items = [json.loads(line) for line in lines]
         end = json.loads(last)
-        places = [place for place in end["order"] if place is not None]
-        tests = [_test(items[place]) for place in places]
+        tests = [Test.of(items[place]) for place in end["order"] if place is not None]
         return Collection(tests, end["failed"], code, seconds, out + err)
 
     def dyno_collect(self, more: Sequence[str] = ()) -> Collection:
@@ -91,10 +113,11 @@ class Checkout:
             told = json.loads(out)
         except ValueError:
             return Collection(code=code, seconds=seconds, said=out[-2000:] + err)
-        tests = [_test(test) for test in told["tests"]]
+        tests = [Test.of(test) for test in told["tests"]]
         text = {file["id"] for file in told["files"] if file["source"] == "text"}
-        settled = sum(test.id.partition("::")[0] in text for test in tests)
-        return Collection(tests, told.get("errors", []), code, seconds, err, settled)
+        settled = sum(test.file in text for test in tests)
+        failed = [error["node"] for error in told["errors"]]
+        return Collection(tests, failed, code, seconds, err, settled)
 
     def verify(self) -> tuple[str, int]:
         """The last line of `dyno collect --verify`, and its exit code."""
@@ -103,115 +126,46 @@ class Checkout:
         lines = [line for line in (err + out).splitlines() if line.strip()]
         return (lines[-1] if lines else ""), code
 
-    def outcomes(self, command: Sequence[str | Path]) -> dict[str, list[str]]:
-        """What became of each test under this command."""
+    def run_pytest(self, *more: str, backwards: bool = False) -> Run:
+        """Runs the tests by pytest; `backwards`, in the opposite of their order."""
+        variables = {"RECORD_BACKWARDS": "1"} if backwards else {}
+        return self._outcomes([self.python, "-m", "pytest", *more], variables)
+
+    def run_dyno(self, workers: str) -> Run:
+        """Runs them by `dyno test -n WORKERS`."""
+        return self._outcomes([self.dyno, "test", "--python", self.python, "-n", workers], {})
+
+    def _outcomes(self, command: Sequence[str | Path], variables: dict[str, str]) -> Run:
         with tempfile.TemporaryDirectory() as folder:
             record = Path(folder, "outcomes")
-            self._run(
+            out, err, code, _ = self._run(
                 [*command, "-p", "recording", "-p", "no:cacheprovider", *self.args],
                 RECORD_OUTCOMES=str(record),
+                **variables,
             )
             if not record.exists():
-                return {}
-            told: dict[str, list[str]] = json.loads(record.read_text(encoding="utf-8"))
-            return told
+                return Run({}, code, out + err)
+            text = record.read_text(encoding="utf-8", errors="surrogatepass")
+        told: dict[str, list[str]] = json.loads(text)
+        # Of several tests with one id, who runs first is chance.
+        return Run({test: sorted(phases) for test, phases in told.items()}, code, out + err)
 
     def forget(self) -> None:
-        """Removes what dyno remembers of the checkout."""
-        shutil.rmtree(self.path / ".dyno", ignore_errors=True)
+        """Removes what dyno remembers of the checkout's collection."""
+        shutil.rmtree(self.path / ".dyno/cache/collection", ignore_errors=True)
 
 
-@dataclass(frozen=True)
-class Test:
-    """A test as either side tells of it."""
-
-    id: str
-    markers: list[tuple[str, list[str | None], list[tuple[str, str | None]]]]
-
-
-@dataclass
-class Collection:
-    """A collection, in order."""
-
-    tests: list[Test] = field(default_factory=list)
-    failed: list[Any] = field(default_factory=list)
-    code: int = 0
-    seconds: float = 0.0
-    said: str = ""
-    settled: int = 0
-
-    @property
-    def ids(self) -> list[str]:
-        """Node ids, in order."""
-        return [test.id for test in self.tests]
-
-
-def _test(told: dict[str, Any]) -> Test:
-    markers = [
-        (
-            marker["name"],
-            list(marker.get("args", [])),
-            [(argument["name"], argument["value"]) for argument in marker.get("kwargs", [])],
-        )
-        for marker in told.get("markers", [])
-    ]
-    return Test(told["id"], markers)
-
-
-def differences(theirs: Collection, ours: Collection) -> list[str]:
-    """Each difference, with both sides."""
-    found = []
-    expected, got = Counter(theirs.ids), Counter(ours.ids)
-    found += [f"only pytest has {test}" for test in (expected - got).elements()]
-    found += [f"only dyno has {test}" for test in (got - expected).elements()]
-    if not found and theirs.ids != ours.ids:
-        place, (one, other) = next(
-            (place, pair)
-            for place, pair in enumerate(zip(theirs.ids, ours.ids, strict=True))
-            if pair[0] != pair[1]
-        )
-        found.append(f"order, from place {place}: pytest has {one}, dyno has {other}")
-    if theirs.code != ours.code:
-        found.append(
-            f"exit code: pytest {theirs.code}, dyno {ours.code}: {ours.said.strip()[-300:]}"
-        )
-    if theirs.ids == ours.ids:
-        for test, its in zip(theirs.tests, ours.tests, strict=True):
-            if not _same_markers(test, its):
-                found.append(
-                    f"markers of {test.id}\n    pytest: {test.markers}\n    dyno:   {its.markers}"
-                )
-    return found
-
-
-def _same_markers(one: Test, other: Test) -> bool:
-    def same(theirs: str | None, ours: str | None) -> bool:
-        return ours is None or theirs == ours
-
-    return len(one.markers) == len(other.markers) and all(
-        name == its_name
-        and len(args) == len(its_args)
-        and all(map(same, args, its_args))
-        and [key for key, _ in kwargs] == [key for key, _ in its_kwargs]
-        and all(same(value, its) for (_, value), (_, its) in zip(kwargs, its_kwargs, strict=True))
-        for (name, args, kwargs), (its_name, its_args, its_kwargs) in zip(
-            one.markers, other.markers, strict=True
-        )
-    )
-
-
-def outcomes(checkout: Checkout, workers: Sequence[str]) -> list[str]:
-    """Differences of outcome between pytest and dyno with each number of workers."""
-    expected = checkout.outcomes([checkout.python, "-m", "pytest"])
-    found = [] if expected else ["pytest ran nothing"]
-    for number in workers:
-        got = checkout.outcomes([checkout.dyno, "test", "-n", number])
-        found += [
-            f"outcome of {test} with -n {number}: pytest {expected.get(test)}, dyno {got.get(test)}"
-            for test in sorted(expected.keys() | got.keys())
-            if expected.get(test) != got.get(test)
-        ]
-    return found
+def _end(child: subprocess.Popen[Any]) -> None:
+    """Ends the command and what it left in its process group."""
+    if child.poll() is None:
+        child.terminate()
+        try:
+            child.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            child.kill()
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
 
 
 def main() -> int:
@@ -221,20 +175,27 @@ def main() -> int:
     parser.add_argument("--python", type=Path, default=Path(sys.executable))
     parser.add_argument("--dyno", type=Path, default=Path(shutil.which("dyno") or "dyno"))
     parser.add_argument("--outcomes", action="store_true", help="run the tests too")
+    parser.add_argument("--workers", default="1,auto", help="for each `-n` of `dyno test`")
     options, args = parser.parse_known_args()
     # Not resolved: a virtual environment's Python is a link.
     python = Path(os.path.abspath(options.python))
-    checkout = Checkout(options.path.resolve(), python, options.dyno, tuple(args))
+    dyno = Path(os.path.abspath(options.dyno))
+    checkout = Checkout(options.path.resolve(), python, dyno, tuple(args))
     checkout.forget()
     theirs, cold = checkout.pytest(), checkout.dyno_collect()
     warm = checkout.dyno_collect()
-    found = differences(theirs, cold)
+    found = differences(theirs, left_aside(theirs, cold))
     found += [f"warm: {difference}" for difference in differences(cold, warm)]
     if options.outcomes:
-        found += outcomes(checkout, ["1", "auto"])
+        ran = Outcomes.of(checkout, options.workers.split(","), 1)
+        found += ran.differences
+        for test, why in ran.unstable.items():
+            print(f"unstable: {test}: {why}")
     for difference in found:
         print(difference)
     print(checkout.verify()[0])
+    if theirs.failed:
+        print(f"pytest cannot collect, so not compared: {', '.join(theirs.failed)}")
     print(
         f"{len(theirs.tests)} tests, {cold.settled} settled by the text, {len(found)} differences; "
         f"pytest {theirs.seconds:.2f} s, dyno {cold.seconds:.2f} s cold, {warm.seconds:.2f} s warm"

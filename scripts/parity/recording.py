@@ -3,7 +3,8 @@
 It shares nothing with dyno but what the published format says: a marker's arguments are
 ``repr``, shortened by ``reprlib`` with these limits. ``RECORD_TO`` names the file to write:
 JSON lines, first one per collected item as collected, then one with the final order.
-``RECORD_OUTCOMES`` names another, for what became of each test: node id to phases.
+``RECORD_OUTCOMES`` names another, for what became of each test: node id to phases. With
+``RECORD_BACKWARDS`` the tests run in the opposite order.
 """
 
 from __future__ import annotations
@@ -96,6 +97,12 @@ class _Outcomes:
             json.dump(self.phases, file)
 
 
+class _Backwards:
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        items.reverse()
+
+
 def pytest_configure(config: pytest.Config) -> None:
     path = os.environ.get("RECORD_TO")
     if path:
@@ -103,3 +110,5 @@ def pytest_configure(config: pytest.Config) -> None:
     path = os.environ.get("RECORD_OUTCOMES")
     if path and "PYTEST_XDIST_WORKER" not in os.environ:
         config.pluginmanager.register(_Outcomes(path), "parity-outcomes")
+    if os.environ.get("RECORD_BACKWARDS"):
+        config.pluginmanager.register(_Backwards(), "parity-backwards")

@@ -1,4 +1,4 @@
-//! `dyno collect --verify`: in what two listings of tests differ.
+//! In what two listings of tests differ.
 
 use crate::why::written;
 use dyno_model::{Item, Marker};
@@ -30,6 +30,19 @@ pub enum Difference {
     },
 }
 
+impl Difference {
+    /// The tests that it is about.
+    pub(crate) fn tests(&self) -> impl Iterator<Item = &str> {
+        let (one, other) = match self {
+            Self::OnlyDyno(test) | Self::OnlyPytest(test) | Self::Markers { test, .. } => {
+                (test, None)
+            }
+            Self::Order { dyno, pytest } => (dyno, Some(pytest)),
+        };
+        std::iter::once(one).chain(other).map(String::as_str)
+    }
+}
+
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -53,7 +66,7 @@ impl fmt::Display for Difference {
 
 /// Everything in which the two differ: ids (each as often as it is listed), order, markers
 /// with the arguments that both know. Of a misplaced run of tests each is told.
-pub fn differences(dyno: &[&Item], pytest: &[&Item]) -> Vec<Difference> {
+pub(crate) fn differences(dyno: &[&Item], pytest: &[&Item]) -> Vec<Difference> {
     let mut found = Vec::new();
     let (common_dyno, more) = without(dyno, pytest);
     found.extend(more.into_iter().map(|item| Difference::OnlyDyno(id(item))));

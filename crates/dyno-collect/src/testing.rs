@@ -3,8 +3,8 @@
 use crate::pytest::{NoAnswer, Pytest, Told};
 use crate::{Collection, File, Folder, Listed, Source};
 use dyno_model::{
-    CollectFailure, Doubt, Environment, FoundTest, Interpreter, Item, Location, Marker, Plugin,
-    RealCollection, Test, TestId, Unknown,
+    CollectFailure, CollectedFile, CollectionRecord, Doubt, Environment, FoundTest, Interpreter,
+    Item, Location, Marker, Plugin, RealCollection, Test, TestId, Unknown,
 };
 use std::cell::{Cell, RefCell};
 use std::ffi::OsString;
@@ -116,6 +116,32 @@ pub(crate) fn item(id: &str, markers: &[&str]) -> Item {
         },
         markers: markers.iter().map(marker).collect(),
         shares: Vec::new(),
+    }
+}
+
+/// pytest's answer that holds these tests, in this order.
+pub(crate) fn collected(ids: &[&str]) -> RealCollection {
+    let test = |id: &&str| Test {
+        item: item(id, &[]),
+        keywords: Vec::new(),
+        fixtures: Vec::new(),
+        params: Vec::new(),
+    };
+    let file = CollectedFile {
+        file: String::new(),
+        path: String::new(),
+        collector: "_pytest.python.Module".to_owned(),
+        tests: ids.iter().map(test).collect(),
+    };
+    RealCollection {
+        files: vec![file],
+        order: (0..).take(ids.len()).collect(),
+        late: Vec::new(),
+        deselected: 0,
+        failures: Vec::new(),
+        skips: Vec::new(),
+        conftests: Vec::new(),
+        record: CollectionRecord::default(),
     }
 }
 

@@ -71,17 +71,7 @@ impl<'a> Project<'a> {
         let mut hooks = Hooks::default();
         plugin_hooks(&world, environment, config, &mut hooks);
         let mut unknown = layout.unknown.clone();
-        unknown.extend(
-            config
-                .unknown
-                .iter()
-                .map(|why| Unknown::new(Doubt::Existence, why)),
-        );
-        if !CHECKED.contains(&config.version) {
-            let PytestVersion { major, minor } = config.version;
-            let why = format!("the rules of pytest {major}.{minor} are not known");
-            unknown.push(Unknown::new(Doubt::Existence, why));
-        }
+        unknown.extend(unknown_rules(config));
         let mut suite = Suite {
             world,
             config,
@@ -321,6 +311,17 @@ impl<'a> Project<'a> {
             }
         }
     }
+}
+
+/// What makes pytest's rules for this configuration unknown.
+fn unknown_rules(config: &PytestConfig) -> Vec<Unknown> {
+    let mut reasons = config.unknown.clone();
+    if !CHECKED.contains(&config.version) {
+        let PytestVersion { major, minor } = config.version;
+        reasons.push(format!("the rules of pytest {major}.{minor} are not known"));
+    }
+    let unknown = |why| Unknown::new(Doubt::Existence, why);
+    reasons.into_iter().map(unknown).collect()
 }
 
 /// Under `prepend` and `append` the folder above a file's topmost package goes onto

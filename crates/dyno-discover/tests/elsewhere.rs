@@ -13,14 +13,20 @@ const ENVIRONMENT: &str = r#"{
     "markers": [], "fixtures": []
 }"#;
 
+const NEWEST: PytestVersion = PytestVersion { major: 9, minor: 2 };
+
 /// Of each test file, why its tests are in doubt; empty where they are not.
 fn doubts(texts: &[(&str, &str)]) -> BTreeMap<String, String> {
+    doubts_of(NEWEST, texts)
+}
+
+fn doubts_of(version: PytestVersion, texts: &[(&str, &str)]) -> BTreeMap<String, String> {
     let mut files = FilesInMemory::new();
     for (name, text) in texts {
         files = files.with(format!("/p/{name}"), *text);
     }
     let environment: Environment = serde_json::from_str(ENVIRONMENT).unwrap();
-    let config = PytestConfig::defaults(PytestVersion { major: 9, minor: 2 }, "/p");
+    let config = PytestConfig::defaults(version, "/p");
     let project = Project::open(&files, &config, &environment);
     let files = &project.layout().files;
     let mut told: Vec<FileTests> = files.iter().map(|file| project.tell(file).tests).collect();
@@ -187,5 +193,19 @@ fn a_mark_that_one_file_puts_on_what_another_collects_is_known_to_the_other() {
             function || class,
             "{deed}"
         );
+    }
+}
+
+#[test]
+fn an_abstract_class_is_left_out_since_8_3_and_asked_about_before() {
+    let text = "import abc, unittest\nclass Case(unittest.TestCase, abc.ABC):\n    @abc.abstractmethod\n    def helper(self): ...\n    def test_b(self): pass\n";
+    for (minor, doubt) in [
+        (0, "class `Case` is abstract test_case.py:2"),
+        (2, "class `Case` is abstract test_case.py:2"),
+        (3, ""),
+    ] {
+        let version = PytestVersion { major: 8, minor };
+        let said = doubts_of(version, &[("test_case.py", text)]);
+        assert_eq!(said["test_case.py"], doubt, "8.{minor}");
     }
 }

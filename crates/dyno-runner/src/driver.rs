@@ -3,6 +3,7 @@
 //! Everything runs on the thread that calls [`run`]: it spawns the keeper, and a process
 //! that must die with its parent must not be spawned by a thread that may end earlier.
 
+use crate::grace;
 use crate::machine::{Effect, Input, Leave, Machine};
 use crate::peer::{Outbox, connect};
 use crate::spawn::{self, Launch, Role, Stdio, Template};
@@ -16,16 +17,12 @@ use std::collections::HashMap;
 use std::fs;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 /// How many inputs may wait. Beyond it the readers stop reading, and so the workers.
 const INBOX: usize = 1024;
-
-/// How long a worker may take to end once it has said its last word, and how long a
-/// socket may stay open once its worker has ended: the time of an interpreter's exit.
-const GRACE: Duration = Duration::from_secs(10);
 
 /// So much of a crashed interpreter's stacks is kept.
 const CRASH_LOG: usize = 16 * 1024;
@@ -157,6 +154,7 @@ struct Driver<F> {
     inbox: mpsc::Sender<Input>,
     template: Outbox,
     siblings: HashMap<TemplateId, Outbox>,
+    template_pid: Option<u32>,
     template_pidfd: Option<OwnedFd>,
     keeper_ended: tokio::task::JoinHandle<()>,
     lifeline: OwnedFd,
@@ -166,6 +164,7 @@ struct Driver<F> {
 
 struct WorkerHandle {
     outbox: Outbox,
+    pid: Option<u32>,
     /// Names the process for as long as it is held, even if the number is used again.
     pidfd: Option<OwnedFd>,
 }
@@ -207,6 +206,7 @@ impl<F: FnMut(&Stamped)> Driver<F> {
             inbox,
             template: outbox,
             siblings: HashMap::new(),
+            template_pid: None,
             template_pidfd: None,
             keeper_ended,
             lifeline,
@@ -261,8 +261,9 @@ impl<F: FnMut(&Stamped)> Driver<F> {
             Effect::Kill(worker) => self.signal(worker, Signal::KILL),
             Effect::StartGrace(worker) => {
                 let inbox = self.inbox.clone();
+                let process = self.workers.get(&worker).and_then(|handle| handle.pid);
                 tokio::task::spawn_local(async move {
-                    tokio::time::sleep(GRACE).await;
+                    grace::over(process).await;
                     let _ = inbox.send(Input::GraceOver(worker)).await;
                 });
             }
@@ -333,8 +334,12 @@ impl<F: FnMut(&Stamped)> Driver<F> {
             },
         )
         .map_err(RunError::Runtime)?;
-        let pidfd = None;
-        self.workers.insert(worker, WorkerHandle { outbox, pidfd });
+        let handle = WorkerHandle {
+            outbox,
+            pid: None,
+            pidfd: None,
+        };
+        self.workers.insert(worker, handle);
         Ok(())
     }
 
@@ -342,10 +347,12 @@ impl<F: FnMut(&Stamped)> Driver<F> {
     fn watch(&mut self, input: &Input) {
         match input {
             Input::Template(TemplateId::FIRST, FromTemplate::Hello { pid, .. }) => {
+                self.template_pid = Some(*pid);
                 self.template_pidfd = open_pidfd(*pid);
             }
             Input::Template(_, FromTemplate::Forked { worker, pid }) => {
                 if let Some(handle) = self.workers.get_mut(worker) {
+                    handle.pid = Some(*pid);
                     handle.pidfd = open_pidfd(*pid);
                 }
             }
@@ -369,7 +376,7 @@ impl<F: FnMut(&Stamped)> Driver<F> {
             // The keeper ends with it.
             tokio::select! {
                 _ = &mut self.keeper_ended => {}
-                () = tokio::time::sleep(GRACE) => {}
+                () = grace::over(self.template_pid) => {}
                 _ = again.recv() => {}
             }
         }

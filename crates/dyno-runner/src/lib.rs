@@ -6,6 +6,7 @@
 
 mod ask;
 mod driver;
+mod grace;
 mod machine;
 mod peer;
 mod python;

@@ -6,11 +6,10 @@ use crate::screen::Screen;
 use clap::{CommandFactory, Parser};
 use dyno_collect::{
     CollectError, Collection, Disk, Document, Look, Pytest, Request, Settle, changed_paths,
-    collect, differences, is_commit, listing, why,
+    collect, is_commit, listing, verify, why,
 };
 use dyno_config::split_for;
-use dyno_model::{ExitCode, Item};
-use std::collections::HashSet;
+use dyno_model::{ExitCode, RealCollection};
 use std::ffi::OsString;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -135,7 +134,7 @@ pub(crate) fn run(args: &[OsString]) -> anyhow::Result<std::process::ExitCode> {
     }
     let mut screen = Screen::default();
     if options.verify {
-        return Ok(verify(&collection, &request, &pytest, &mut screen));
+        return Ok(ask_and_compare(&collection, &request, &pytest, &mut screen));
     }
     if !options.why.is_empty() {
         return Ok(explain(&collection, &options.why, &mut screen));
@@ -179,62 +178,54 @@ fn explain(
     code(exit)
 }
 
+/// What pytest says of everything; where it says nothing, the exit code.
+fn answer(
+    pytest: &dyn Pytest,
+    args: &[OsString],
+) -> Result<RealCollection, std::process::ExitCode> {
+    let told = pytest.collect(args, None).map_err(|error| refuse(&error))?;
+    told.answer.ok_or_else(|| {
+        fail(&CollectError::Pytest {
+            code: told.code,
+            stdout: told.stdout,
+            stderr: told.stderr,
+        })
+    })
+}
+
 /// Asks pytest for everything, and compares.
-fn verify(
+fn ask_and_compare(
     collection: &Collection,
     request: &Request,
     pytest: &dyn Pytest,
     screen: &mut Screen,
 ) -> std::process::ExitCode {
     let args: Vec<OsString> = request.args.iter().map(OsString::from).collect();
-    let told = match pytest.collect(&args, None) {
-        Ok(told) => told,
-        Err(error) => return refuse(&error),
+    let real = match answer(pytest, &args) {
+        Ok(real) => real,
+        Err(code) => return code,
     };
-    let Some(real) = told.answer else {
-        let error = CollectError::Pytest {
-            code: told.code,
-            stdout: told.stdout,
-            stderr: told.stderr,
+    let mut verification = verify(collection, &real, None);
+    if !verification.differences.is_empty() {
+        // Ids that hold a time, or come from a set, are others each time.
+        let again = match answer(pytest, &args) {
+            Ok(again) => again,
+            Err(code) => return code,
         };
-        return fail(&error);
-    };
-    // What pytest could not import it cannot confirm.
-    let failed: HashSet<&str> = real
-        .failures
-        .iter()
-        .map(|failure| failure.node.as_str())
-        .collect();
-    let mine: Vec<&Item> = collection
-        .items()
-        .filter(|item| {
-            let file = item.id.as_str().split("::").next().unwrap_or_default();
-            !failed.contains(file)
-        })
-        .collect();
-    let tests: Vec<&Item> = real
-        .files
-        .iter()
-        .flat_map(|file| &file.tests)
-        .chain(&real.late)
-        .map(|test| &test.item)
-        .collect();
-    let theirs: Vec<&Item> = real
-        .order
-        .iter()
-        .filter_map(|place| tests.get(usize::try_from(*place).ok()?).copied())
-        .collect();
-    let found = differences(&mine, &theirs);
-    let mut text = String::new();
-    for difference in &found {
-        text.push_str(&difference.to_string());
-        text.push('\n');
+        verification = verify(collection, &real, Some(&again));
     }
-    for node in &failed {
-        eprintln!("dyno: {node}: pytest cannot collect it; not compared");
+    for aside in &verification.aside {
+        eprintln!("dyno: {aside}");
+    }
+    for function in &verification.unsure {
+        eprintln!("dyno: {function}: not compared: pytest, asked twice, lists it differently");
+    }
+    let mut text = String::new();
+    for difference in &verification.differences {
+        let _ = writeln!(text, "{difference}");
     }
     let s = |count: usize| if count == 1 { "" } else { "s" };
-    let (all, different) = (theirs.len(), found.len());
+    let (all, different) = (verification.tests, verification.differences.len());
     let _ = writeln!(
         text,
         "{different} difference{} in {all} test{}",
@@ -242,7 +233,7 @@ fn verify(
         s(all)
     );
     screen.print(&text);
-    code(if found.is_empty() {
+    code(if different == 0 {
         ExitCode::Ok
     } else {
         ExitCode::TestsFailed

@@ -5,6 +5,7 @@ use super::{Heard, Work, memory};
 use crate::collection::{Collection, File, Folder, Listed};
 use crate::request::CollectError;
 use crate::verbosity::verbosity;
+use crate::verification::last_line;
 use dyno_discover::layout::LayoutFile;
 use dyno_discover::order::{TestParams, reorder};
 use dyno_model::{CollectFailure, Doubt, FileTests, FoundTest, Unknown, python_text};
@@ -270,16 +271,6 @@ fn shown(layout: &LayoutFile, known: &Known, heard: &mut Heard) -> (File, Vec<Co
 fn folder_name(path: &Path) -> String {
     let name = path.file_name().unwrap_or(path.as_os_str());
     python_text(name).into_owned()
-}
-
-/// The line of an error that says what it is.
-fn last_line(failure: &CollectFailure) -> String {
-    let lines = failure.longrepr.lines();
-    let marked = lines
-        .filter_map(|line| line.strip_prefix("E   "))
-        .next_back();
-    let line = marked.or(failure.longrepr.lines().next_back());
-    line.unwrap_or_default().trim().to_owned()
 }
 
 /// What is open of a file, with what is open of the whole where nothing may be asked.

@@ -54,7 +54,7 @@ pub(crate) fn classify(suite: &Suite<'_>, class: &ClassRef, name: &str) -> Kind 
         // Its name does not ask for it, and nothing says that a test case is among its
         // ancestors.
         Err(reason) => {
-            return if mentions_test_case(class) {
+            return if mentions_test_case(class) || holds_tests(class) {
                 Kind::Unknown(reason)
             } else {
                 Kind::No
@@ -62,7 +62,7 @@ pub(crate) fn classify(suite: &Suite<'_>, class: &ClassRef, name: &str) -> Kind 
         }
     };
     let mut is_test_case = false;
-    let mut outside = None;
+    let mut outside = Vec::new();
     let mut classes = Vec::new();
     for ancestor in mro {
         match ancestor {
@@ -70,16 +70,30 @@ pub(crate) fn classify(suite: &Suite<'_>, class: &ClassRef, name: &str) -> Kind 
             Ancestor::Class(class) => classes.push(class),
             Ancestor::External(name) if TEST_CASES.contains(&&*name) => is_test_case = true,
             Ancestor::External(name) if PLAIN_BASES.contains(&&*name) => {}
-            Ancestor::External(name) => {
-                outside.get_or_insert(name);
-            }
+            Ancestor::External(name) => outside.push(name),
         }
     }
-    if !is_test_case && !named && outside.is_none() && !asks_to_be_one(world, &classes) {
+    if !is_test_case && !named && outside.is_empty() && !asks_to_be_one(world, &classes) {
         return Kind::No;
     }
-    if let Some(outside) = outside {
-        return of_outside(&outside, named, class);
+    if let Some(first) = outside.first() {
+        let can_be_one = |name: &Arc<str>| {
+            !is_made_by_arguments_outside(name)
+                && (named || is_called_a_test(name) || classes.iter().any(holds_tests))
+        };
+        // Whatever else a `TestCase` derives from, pytest collects it, inherited tests too.
+        let base = if is_test_case {
+            Some(first)
+        } else {
+            outside.iter().find(|name| can_be_one(name))
+        };
+        return base.map_or(Kind::No, |base| {
+            Kind::Unknown(Reason::new(
+                format!("derives from `{base}`, whose text is not the project's"),
+                &class.module,
+                class.offset,
+            ))
+        });
     }
     let lineage = match lineage(suite, classes) {
         Ok(lineage) => lineage,
@@ -94,7 +108,13 @@ pub(crate) fn classify(suite: &Suite<'_>, class: &ClassRef, name: &str) -> Kind 
         Err(reason) => return Kind::Unknown(reason),
     }
     if is_abstract(world, &lineage) {
-        return Kind::No;
+        // 8.3 began to leave abstract classes out. 8.0 and 8.1 collect an abstract `TestCase`;
+        // else an instance is made, which fails.
+        return if suite.config.version.at_least(8, 3) {
+            Kind::No
+        } else {
+            Kind::Unknown(Reason::new("is abstract", &class.module, class.offset))
+        };
     }
     if is_test_case {
         if let Some(reason) = makes_itself(world, &lineage) {
@@ -109,9 +129,9 @@ pub(crate) fn classify(suite: &Suite<'_>, class: &ClassRef, name: &str) -> Kind 
     }
 }
 
-/// A class with a base of which only the name is known.
-fn of_outside(outside: &str, named: bool, class: &ClassRef) -> Kind {
-    // Bases with an `__init__` or a `__new__` of their own: pytest does not collect these.
+/// Bases from outside with an `__init__` or a `__new__` of their own, and that are no
+/// `TestCase`: pytest does not collect a plain class that derives from them.
+fn is_made_by_arguments_outside(name: &str) -> bool {
     const MADE_BY_ARGUMENTS: &[&str] = &[
         "enum.Enum",
         "enum.IntEnum",
@@ -131,21 +151,35 @@ fn of_outside(outside: &str, named: bool, class: &ClassRef) -> Kind {
         "builtins.type",
         "threading.Thread",
     ];
-    let is_exception = outside.strip_prefix("builtins.").is_some_and(|name| {
+    let is_exception = name.strip_prefix("builtins.").is_some_and(|name| {
         name.ends_with("Exception") || name.ends_with("Error") || name.ends_with("Warning")
     });
-    if is_exception || MADE_BY_ARGUMENTS.contains(&outside) {
-        return Kind::No;
+    is_exception || MADE_BY_ARGUMENTS.contains(&name)
+}
+
+/// Whether a base from outside says that it has to do with tests, by the name of a module
+/// or its own: it may be a `TestCase` then, whatever a class that derives from it is called.
+fn is_called_a_test(name: &str) -> bool {
+    if name.starts_with("unittest.mock.") {
+        return false;
     }
-    // A base that is not called a test is not taken for a test case.
-    if !named && !outside.contains("Test") {
-        return Kind::No;
-    }
-    Kind::Unknown(Reason::new(
-        format!("derives from `{outside}`, whose text is not the project's"),
-        &class.module,
-        class.offset,
-    ))
+    let own = name
+        .strip_prefix("pytest.")
+        .or_else(|| name.strip_prefix("_pytest."))
+        .unwrap_or(name)
+        .to_ascii_lowercase();
+    own.contains("test") || own.ends_with("case")
+}
+
+/// Whether the class has a name that `unittest` takes for a test's.
+fn holds_tests(class: &ClassRef) -> bool {
+    let scope = class.module.class_scope(class.offset);
+    scope.is_none_or(|scope| {
+        scope
+            .bindings()
+            .iter()
+            .any(|binding| binding.name.starts_with("test"))
+    })
 }
 
 fn is_unittests(class: &ClassRef) -> bool {
@@ -183,8 +217,8 @@ fn mentions_test_case(class: &ClassRef) -> bool {
         return true;
     };
     definition.bases().iter().any(|base| match base {
-        ast::Expr::Name(name) => name.id.contains("Test"),
-        ast::Expr::Attribute(attribute) => attribute.attr.contains("Test"),
+        ast::Expr::Name(name) => is_called_a_test(&name.id),
+        ast::Expr::Attribute(attribute) => is_called_a_test(&attribute.attr),
         _ => true,
     })
 }
