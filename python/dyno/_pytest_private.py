@@ -22,6 +22,7 @@ from _pytest.pathlib import bestrelpath
 from _pytest.warnings import warning_record_to_str
 
 __all__ = [
+    "UnmadeItem",
     "before_marks_are_read",
     "captured",
     "claim_numbered_folder",
@@ -239,12 +240,21 @@ def before_marks_are_read(config: pytest.Config, call: Callable[[], None]) -> bo
     return True
 
 
+class UnmadeItem:
+    """Stands among the deselected items for one that was never made.
+
+    Plugins that look at everything that was counted look at attributes, too.
+    """
+
+    nodeid = ""
+
+
 def count_deselected(config: pytest.Config, count: int) -> None:
     """Let the terminal reporter count items that were never made (``_numcollected``)."""
     reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
     if reporter is not None and count:
         reporter._numcollected += count
-        reporter._add_stats("deselected", [None] * count)
+        reporter._add_stats("deselected", [UnmadeItem() for _ in range(count)])
 
 
 def count_others(config: pytest.Config, collected: int, deselected: int) -> None:

@@ -157,7 +157,16 @@ def test_what_is_no_module_is_collected_once(folder: Path, notes: Path) -> None:
     assert templates(notes) == 2
 
 
+# As Hypothesis' plugin does.
+LOOKS_AT_ALL = """\
+def pytest_terminal_summary(terminalreporter):
+    counted = [vars(one) for some in terminalreporter.stats.values() for one in some]
+    terminalreporter.write_line(f"{len(counted) > 50} that all was counted")
+"""
+
+
 def test_counts_of_a_selection_are_those_of_pytest(folder: Path, notes: Path) -> None:
+    write_suite(folder, {"conftest.py": LOOKS_AT_ALL})
     for number in range(COUNT):
         path = folder / f"test_{number}.py"
         path.write_text(f"{path.read_text()}\ndef test_other(): pass\n")
@@ -165,6 +174,7 @@ def test_counts_of_a_selection_are_those_of_pytest(folder: Path, notes: Path) ->
     dyno = agree(folder, notes, "-k", "not other")
     assert dyno.closing_counts() == plain.closing_counts()
     assert "deselected" in dyno.stdout
+    assert "True that all was counted" in dyno.stdout
     assert templates(notes) == 2
 
 

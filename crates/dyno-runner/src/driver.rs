@@ -3,18 +3,17 @@
 //! Everything runs on the thread that calls [`run`]: it spawns the keeper, and a process
 //! that must die with its parent must not be spawned by a thread that may end earlier.
 
-use crate::grace;
 use crate::machine::{Effect, Input, Leave, Machine};
 use crate::peer::{Outbox, connect};
 use crate::spawn::{self, Launch, Role, Stdio, Template};
 use crate::{Imports, RunError, RunRequest};
+use crate::{crash_log, grace};
 use dyno_journal::Journal;
 use dyno_model::{Event, ExitCode, ProcessExit, RealCollection, Stamped, TemplateId, WorkerId};
 use dyno_wire::template::{FromTemplate, ToTemplate};
 use rustix::fd::OwnedFd;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::collections::HashMap;
-use std::fs;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -23,9 +22,6 @@ use tokio::sync::mpsc;
 
 /// How many inputs may wait. Beyond it the readers stop reading, and so the workers.
 const INBOX: usize = 1024;
-
-/// So much of a crashed interpreter's stacks is kept.
-const CRASH_LOG: usize = 16 * 1024;
 
 /// Runs tests and hands each event, once it is on disk, to `on_event`.
 ///
@@ -329,7 +325,7 @@ impl<F: FnMut(&Stamped)> Driver<F> {
                 Some(Input::WorkerClosed {
                     worker,
                     garbage,
-                    crash_log: take_crash_log(&crash_log),
+                    crash_log: crash_log::take(&crash_log),
                 })
             },
         )
@@ -391,15 +387,4 @@ impl<F: FnMut(&Stamped)> Driver<F> {
 fn open_pidfd(pid: u32) -> Option<OwnedFd> {
     let pid = Pid::from_raw(i32::try_from(pid).ok()?)?;
     pidfd_open(pid, PidfdFlags::empty()).ok()
-}
-
-/// The stacks that a fatal signal left behind, if it left any.
-fn take_crash_log(path: &PathBuf) -> Option<String> {
-    let text = fs::read(path).ok()?;
-    if text.is_empty() {
-        let _ = fs::remove_file(path);
-        return None;
-    }
-    let head = &text[..text.len().min(CRASH_LOG)];
-    Some(String::from_utf8_lossy(head).into_owned())
 }

@@ -5,6 +5,7 @@
 //! pure state machine (`machine`); `driver` performs it.
 
 mod ask;
+mod crash_log;
 mod driver;
 mod grace;
 mod machine;

@@ -239,8 +239,14 @@ fn shown(layout: &LayoutFile, known: &Known, heard: &mut Heard) -> (File, Vec<Co
         } else {
             "known from the text in part; "
         };
+        // A folder above it can be what fails, by its conftest.
+        let of_folder = failure.as_ref().filter(|failure| failure.node != layout.id);
+        let what = of_folder.map_or_else(
+            || "import it".to_owned(),
+            |failure| format!("collect {}", failure.node),
+        );
         heard.notes.push(format!(
-            "{}: {known}pytest cannot import it: {}",
+            "{}: {known}pytest cannot {what}: {}",
             layout.id,
             failure.as_ref().map(last_line).unwrap_or_default()
         ));
