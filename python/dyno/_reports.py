@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import pickle
 import reprlib
 import sysconfig
 import uuid
+
+# Held, not looked up: a report is packed while its test's patches are in force.
+from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from pathlib import Path
+from pickle import dumps, loads
 from typing import Any
 
 import pytest
@@ -211,16 +213,16 @@ def pack(config: pytest.Config, report: Any) -> str:
     """
     data = config.hook.pytest_report_to_serializable(config=config, report=report)
     try:
-        packed = pickle.dumps(data)
+        packed = dumps(data)
     except Exception:  # noqa: BLE001 - whatever an object's own reduction raises
         data["user_properties"] = [(name, repr(value)) for name, value in report.user_properties]
-        packed = pickle.dumps(data)
-    return base64.b64encode(packed).decode()
+        packed = dumps(data)
+    return b64encode(packed).decode()
 
 
 def unpack(config: pytest.Config, packed: str) -> Any:
     """The report that `pack` packed."""
-    data = pickle.loads(base64.b64decode(packed))
+    data = loads(b64decode(packed))
     return config.hook.pytest_report_from_serializable(config=config, data=data)
 
 

@@ -1,6 +1,10 @@
 """Frames between dyno's processes: a big-endian length and so many bytes of JSON.
 
 The Rust side is the crate ``dyno-wire``, which describes every message.
+
+A worker asks for its next test while the last one's fixtures, and with them whatever they have
+patched (``json.loads``, ``socket.socket``), are still in force. So nothing here is looked up in
+another module once a connection stands: what it needs is held from the start.
 """
 
 from __future__ import annotations
@@ -10,6 +14,7 @@ import json
 import re
 import socket
 import struct
+from array import array as _integers
 from collections import deque
 from typing import Any
 
@@ -21,7 +26,13 @@ _LENGTH = struct.Struct(">I")
 _CHUNK = 1 << 16
 # The runner sends at most one descriptor a frame, and few frames are ever in flight.
 _MOST_DESCRIPTORS = 16
+_ANCILLARY = socket.CMSG_LEN(_MOST_DESCRIPTORS * _integers("i").itemsize)
+_RIGHTS = (socket.SOL_SOCKET, socket.SCM_RIGHTS)
+_CLOSE_ON_EXEC = socket.MSG_CMSG_CLOEXEC
+_LOOK = socket.MSG_PEEK | socket.MSG_DONTWAIT
 
+_encode = json.JSONEncoder(default=repr, ensure_ascii=False, separators=(",", ":")).encode
+_decode = json.JSONDecoder().decode
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -55,6 +66,7 @@ class Connection:
 
     def __init__(self, end: socket.socket) -> None:
         self._socket = end
+        self._sendall, self._recv, self._recvmsg = end.sendall, end.recv, end.recvmsg
         self._buffer = bytearray()
         self._descriptors: deque[int] = deque()
 
@@ -67,10 +79,9 @@ class Connection:
     def send(self, kind: str, **fields: Any) -> None:
         """Send one message. Raises `Disconnected` where nobody reads it any more."""
         fields["type"] = kind
-        text = json.dumps(fields, default=repr, ensure_ascii=False, separators=(",", ":"))
-        body = text.encode(errors="dyno-surrogates")
+        body = _encode(fields).encode(errors="dyno-surrogates")
         try:
-            self._socket.sendall(_LENGTH.pack(len(body)) + body)
+            self._sendall(_LENGTH.pack(len(body)) + body)
         except OSError as error:
             raise Disconnected(str(error)) from None
 
@@ -95,7 +106,7 @@ class Connection:
     def _readable(self) -> bool:
         """Whether something can be read now. Raises `Disconnected` at the end of the stream."""
         try:
-            if self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT):
+            if self._recv(1, _LOOK):
                 return True
         except BlockingIOError:
             return False
@@ -105,12 +116,14 @@ class Connection:
 
     def _fill(self) -> None:
         try:
-            data, descriptors, _, _ = socket.recv_fds(
-                self._socket, _CHUNK, _MOST_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
-            )
+            data, ancillary, _, _ = self._recvmsg(_CHUNK, _ANCILLARY, _CLOSE_ON_EXEC)
         except OSError as error:
             raise Disconnected(str(error)) from None
-        self._descriptors.extend(descriptors)
+        for level, kind, rights in ancillary:
+            if (level, kind) == _RIGHTS:
+                descriptors = _integers("i")
+                descriptors.frombytes(rights[: len(rights) - len(rights) % descriptors.itemsize])
+                self._descriptors.extend(descriptors)
         if not data:
             raise Disconnected("end of stream")
         self._buffer += data
@@ -121,6 +134,6 @@ class Connection:
         end = _LENGTH.size + int(_LENGTH.unpack_from(self._buffer)[0])
         if len(self._buffer) < end:
             return None
-        message: dict[str, Any] = json.loads(bytes(self._buffer[_LENGTH.size : end]))
+        message: dict[str, Any] = _decode(self._buffer[_LENGTH.size : end].decode())
         del self._buffer[:end]
         return message

@@ -161,6 +161,24 @@ SUITES: dict[str, dict[str, str]] = {
             "def test_objects(): assert any(o is holder for o in gc.get_objects())\n"
         ),
     },
+    # A fixture's patches are in force while dyno asks for the next test and packs a report.
+    "patches of what dyno uses": {
+        "test_patches.py": (
+            "from unittest import mock\n"
+            "import pytest\n"
+            "NAMES = ['json.loads', 'json.dumps', 'json.JSONDecoder.decode',\n"
+            "    'json.JSONEncoder.encode', 'pickle.dumps', 'pickle.loads', 'base64.b64encode',\n"
+            "    'socket.socket', 'socket.recv_fds', 'socket.socket.sendall',\n"
+            "    'socket.socket.recv', 'socket.socket.recvmsg', 'array.array', 'uuid.uuid4']\n"
+            "@pytest.fixture(params=NAMES)\n"
+            "def patched(request):\n"
+            "    with mock.patch(request.param, create=True):\n"
+            "        yield\n"
+            "def test_patched(patched): pass\n"
+            "def test_fails(patched): assert 1 == 2\n"
+            "def test_after(): pass\n"
+        ),
+    },
     "same name twice": {
         "pytest.ini": "[pytest]\naddopts = --import-mode=importlib\n",
         "a/test_same.py": "def test_a(): pass\n",
