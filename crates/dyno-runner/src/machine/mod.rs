@@ -16,7 +16,7 @@ use dyno_plan::{Action, Planner};
 use dyno_wire::template::{Feed, FromTemplate, SessionStop, ToTemplate};
 use dyno_wire::worker::{FromWorker, ToWorker};
 use siblings::Siblings;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -97,6 +97,8 @@ pub(crate) struct Machine {
     workers: Workers,
     siblings: Siblings,
     headlines: HashMap<TestId, String>,
+    /// Tests of which nobody has said yet that they are over.
+    outstanding: BTreeSet<TestId>,
     feed: Vec<Feed>,
     maxfail: u64,
     failures: u64,
@@ -121,6 +123,7 @@ impl Machine {
             workers: Workers::default(),
             siblings: Siblings::default(),
             headlines: HashMap::new(),
+            outstanding: BTreeSet::new(),
             feed: Vec::new(),
             maxfail: 0,
             failures: 0,
@@ -221,6 +224,17 @@ impl Machine {
             return;
         }
         self.state = State::Ending;
+        if let Some(test) = self.outstanding.first()
+            && self.stop.is_none()
+        {
+            // It should not be possible; a test that is lost must not pass for one that ran.
+            let count = self.outstanding.len();
+            let message = format!(
+                "{count} of the tests have no outcome, the first is {test}\n\
+                 hint: this is a bug of dyno; the run's journal tells which worker had it"
+            );
+            self.fail(message, ExitCode::InternalError, effects);
+        }
         self.flush_feed(effects);
         if self.template.is_some() {
             self.end(Leave::Killed, effects);

@@ -107,6 +107,7 @@ impl Machine {
         let units = units(templates.iter().map(Vec::as_slice), grouping);
         let items = templates.concat();
         self.headlines = headlines(&items);
+        self.outstanding = items.iter().map(|item| item.id.clone()).collect();
         self.maxfail = options.maxfail;
         self.slots = slots;
         effects.push(Effect::Record(Event::Collected {

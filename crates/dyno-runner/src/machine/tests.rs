@@ -243,6 +243,21 @@ fn a_run_goes_from_collection_to_the_exit_code() {
 }
 
 #[test]
+fn a_test_that_nobody_ran_is_told_and_not_passed_over() {
+    let mut run = Bench::new(&["-n1"], vec![item("a", &[]), item("b", &[])], 0);
+    // The worker is given both, says nothing of one, and asks for more.
+    run.says(GW0, [FromWorker::Next, started("a"), finished("a")]);
+    run.says(GW0, [started("b")]);
+    if let Some(worker) = run.machine.workers.get_mut(GW0) {
+        worker.running = None;
+    }
+    run.says(GW0, [FromWorker::Next]);
+    run.dies(GW0, 0);
+    assert!(run.failed_run().unwrap().contains("t.py::b"));
+    assert_eq!(run.finish(0), Some(ExitCode::InternalError));
+}
+
+#[test]
 fn one_worker_is_given_everything_in_pytests_order() {
     let items = vec![item("b", &["k"]), item("a", &[]), item("c", &["k"])];
     let mut run = Bench::new(&["-n1"], items, 0);

@@ -46,6 +46,7 @@ impl Machine {
                 if let Some(state) = self.workers.get_mut(worker) {
                     state.finished(&test);
                 }
+                self.outstanding.remove(&test);
                 effects.push(Effect::Record(Event::TestFinished {
                     worker,
                     test: test.clone(),
@@ -158,6 +159,7 @@ impl Machine {
         state: &Worker,
         effects: &mut Vec<Effect>,
     ) {
+        self.outstanding.remove(test);
         let headline = self.headlines.get(test).cloned();
         let report = state.crash_report(worker, test, exit, headline);
         let message = report.longrepr.clone().unwrap_or_default();
