@@ -285,7 +285,7 @@ def test_a_folder_whose_conftest_needs_what_is_missing(tmp_path: Path, cache: Pa
         answer = collect(tmp_path, cache, "-q")
         assert answer.asked is asked, answer.err
         assert "sub/test_known.py::test_a" in answer.out
-        note = "sub/test_computed.py: known from the text in part; pytest cannot import it"
+        note = "sub/test_computed.py: known from the text in part; pytest cannot collect sub: "
         assert note in answer.err
         assert answer.err.count("ERROR collecting sub\n") == 1
         assert answer.code == 2
