@@ -70,7 +70,8 @@ class Checkout:
                 left = self.until - started
                 code = child.wait(None if left == float("inf") else max(left, 0))
             except subprocess.TimeoutExpired:
-                raise TimeUp(" ".join(map(str, command[:4]))) from None
+                names = " ".join(Path(part).name for part in command[:3])
+                raise TimeUp(names) from None
             finally:
                 _end(child)
             seconds = time.monotonic() - started

@@ -98,7 +98,8 @@ def page(measured: Sequence[tuple[Project, Parts]]) -> str:
         *_section("Unstable tests", _unstable(measured)),
         *_section("Not importable", _failed(measured)),
     ]
-    return "\n".join(lines) + "\n"
+    # A message may hold a path of the machine that measured.
+    return "\n".join(lines).replace(f"{ROOT}/", "") + "\n"
 
 
 def _when(measured: Sequence[tuple[Project, Parts]]) -> str:
@@ -145,11 +146,10 @@ def _missing(measured: Sequence[tuple[Project, Parts]]) -> list[str]:
         lines += [f"- {project.name}: {told['limit']}" for told in parts.values() if told["limit"]]
         if project.no_outcomes:
             lines.append(f"- {project.name}: no outcomes: {project.no_outcomes}")
-        lines += [
-            f"- {project.name}: no {part}"
-            for part in ("collection", "outcomes", "times")
-            if part not in parts
-        ]
+    for part in ("collection", "outcomes", "times"):
+        names = [project.name for project, parts in measured if part not in parts]
+        if names:
+            lines.append(f"- No {part}: {', '.join(names)}")
     return lines
 
 

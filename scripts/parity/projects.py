@@ -62,6 +62,9 @@ class Project:
         with tarfile.open(archive) as release:
             release.extractall(downloads, filter="data")
         (folder,) = (entry for entry in downloads.iterdir() if entry.is_dir())
+        if not _is_configured(folder):
+            # Else pytest goes on upward, to this repository's configuration.
+            (folder / "pytest.ini").write_text("[pytest]\n")
         folder.rename(target)
 
     def _copy(self, target: Path) -> None:
@@ -73,6 +76,19 @@ class Project:
         shutil.copytree(source, partial / self.package, ignore=binaries)
         (partial / "pytest.ini").write_text("[pytest]\n")
         partial.rename(target)
+
+
+def _is_configured(folder: Path) -> bool:
+    """Whether pytest takes its configuration from this folder."""
+    sections = {
+        "pyproject.toml": "[tool.pytest",
+        "tox.ini": "[pytest]",
+        "setup.cfg": "[tool:pytest]",
+    }
+    files = [folder / name for name in sections]
+    return any((folder / name).exists() for name in ("pytest.ini", ".pytest.ini")) or any(
+        sections[file.name] in file.read_text(encoding="utf-8") for file in files if file.exists()
+    )
 
 
 def read() -> list[Project]:

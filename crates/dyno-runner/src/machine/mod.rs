@@ -179,7 +179,8 @@ impl Machine {
                     } else {
                         Effect::StartGrace(worker)
                     });
-                    state.detail = garbage.map(|what| format!("it sent {what}")).or(crash_log);
+                    let sent = garbage.map(|what| format!("it sent {what}"));
+                    state.detail = sent.or(crash_log).or(state.detail.take());
                 }
                 self.settle(worker, &mut effects);
             }

@@ -292,6 +292,18 @@ fn a_crash_in_teardown_is_an_error_and_keeps_the_calls_outcome() {
 }
 
 #[test]
+fn a_test_that_a_worker_did_not_hear_of_is_not_lost() {
+    let mut run = Bench::new(&["-n2"], vec![item("a", &[]), item("b", &[])], 0);
+    run.says(GW0, [FromWorker::Next, started("a"), FromWorker::Next]);
+    run.says(GW0, [finished("a"), FromWorker::Next]);
+    let killed = |effect: &Effect| matches!(effect, Effect::Kill(worker) if *worker == GW0);
+    assert!(run.effects.iter().any(killed));
+    run.dies(GW0, 9);
+    run.says(GW1, [FromWorker::Next]);
+    assert_eq!(run.given(GW1), ["t.py::b"]);
+}
+
+#[test]
 fn a_worker_that_exits_in_mid_test_has_crashed_whatever_its_code() {
     for status in [0, 1 << 8, 5 << 8, 9] {
         let mut run = Bench::new(&["-n2"], vec![item("a", &[])], 0);

@@ -22,7 +22,7 @@ impl Machine {
     ) {
         match message {
             FromWorker::Ready => {}
-            FromWorker::Next => self.plan(dyno_plan::Input::Asked(worker), effects),
+            FromWorker::Next => self.asked(worker, effects),
             FromWorker::Started { test } => {
                 self.barren = 0;
                 if let Some(state) = self.workers.get_mut(worker) {
@@ -75,6 +75,28 @@ impl Machine {
                 self.fail(message, ExitCode::InternalError, effects);
                 self.stop(Stop::Broken, effects);
             }
+        }
+    }
+
+    /// A worker asks once it has started all that it was given. One that asks earlier did
+    /// not hear what it was given: those tests would be lost, so it ends, and they run
+    /// elsewhere.
+    fn asked(&mut self, worker: WorkerId, effects: &mut Vec<Effect>) {
+        let unheard = self.workers.get_mut(worker).and_then(|state| {
+            let test = state.rest.front()?.clone();
+            Some((state, test))
+        });
+        match unheard {
+            Some((state, test)) if self.stop.is_none() => {
+                state.detail.get_or_insert_with(|| {
+                    format!(
+                        "it asked for more tests before it started {}",
+                        test.as_str()
+                    )
+                });
+                effects.push(Effect::Kill(worker));
+            }
+            _ => self.plan(dyno_plan::Input::Asked(worker), effects),
         }
     }
 
