@@ -85,13 +85,8 @@ parity: $(STAMPS)/parity ## Compare with pytest on other projects. ARGS="click -
 bench: $(STAMPS)/bench ## Measure against pytest, xdist, rtest and karva. ARGS="trivial" narrows it.
 	$(BENCH)/bin/python benches/bench.py --dyno $(VENV)/bin/dyno --page docs/benchmarks.md $(ARGS)
 
-fuzz: $(STAMPS)/cargo-fuzz ## Fuzz each reader of text for FUZZ_SECONDS (60). Wants a nightly Rust.
-	@for target in select python discover config; do \
-		mkdir -p $(VENV)/fuzz/$$target; \
-		cargo +nightly fuzz run --fuzz-dir fuzz --target-dir $(VENV)/fuzz/build $$target \
-			$(VENV)/fuzz/$$target fuzz/seeds/$$target -- \
-			-max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -max_len=4096; \
-	done
+fuzz: $(STAMPS)/cargo-fuzz ## Fuzz each reader of text for FUZZ_SECONDS (60).
+	@scripts/fuzz.sh $(FUZZ_SECONDS)
 
 clean: ## Remove what was built and installed.
 	rm -rf $(VENV) target

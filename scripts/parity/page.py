@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import os
 import platform
 from collections import Counter
@@ -143,7 +144,8 @@ def _told(measured: Sequence[tuple[Project, Parts]]) -> list[str]:
 def _missing(measured: Sequence[tuple[Project, Parts]]) -> list[str]:
     lines = []
     for project, parts in measured:
-        lines += [f"- {project.name}: {told['limit']}" for told in parts.values() if told["limit"]]
+        over = (told["limit"] for told in parts.values() if told["limit"])
+        lines += [f"- {project.name}: {_without_folders(limit)}" for limit in over]
         if project.no_outcomes:
             lines.append(f"- {project.name}: no outcomes: {project.no_outcomes}")
     for part in ("collection", "outcomes", "times"):
@@ -173,3 +175,8 @@ def _failed(measured: Sequence[tuple[Project, Parts]]) -> list[str]:
         if failed:
             lines.append(f"- {project.name}: {', '.join(f'`{node}`' for node in failed)}")
     return lines
+
+
+def _without_folders(text: str) -> str:
+    """A command without the places of this machine."""
+    return re.sub(r"(?:/[^\s`/]+)*/(?=[^\s`/])", "", text)
