@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import os
 import platform
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
