@@ -55,7 +55,13 @@ class Contender:
         with tempfile.TemporaryDirectory() as folder:
             first = Path(folder, "first")
             said = Path(folder, "said")
-            environment = os.environ | {"NO_COLOR": "1", "BENCH_FIRST_TEST": str(first)}
+            # karva looks for its worker on the path.
+            path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+            environment = os.environ | {
+                "NO_COLOR": "1",
+                "BENCH_FIRST_TEST": str(first),
+                "PATH": path,
+            }
             # Python and pytest keep their bytecode, as they do where nobody forbids it.
             environment.pop("PYTHONDONTWRITEBYTECODE", None)
             if not self.to_first_test:
