@@ -87,7 +87,6 @@ class Sharing:
         self._before = frozenset(sys.modules)
         #: What could not be collected, or skipped itself, in a sibling: packed.
         self.reports: list[str] = []
-        self.deselected = 0
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collectstart(self, collector: pytest.Collector) -> None:
@@ -116,9 +115,6 @@ class Sharing:
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if self._sibling and not report.passed and report.nodeid:
             self.reports.append(_reports.pack(self._config, report))
-
-    def pytest_deselected(self, items: list[pytest.Item]) -> None:
-        self.deselected += len(items)
 
     def modules(self) -> list[str]:
         """The modules that came with the files, in the order in which their import began."""

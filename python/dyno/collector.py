@@ -7,19 +7,17 @@ ends; no test is run. `dyno_wire::collector` describes the conversation.
 from __future__ import annotations
 
 import os
-import platform
-import socket
 import sys
-import traceback
 from typing import Any
 
 import pytest
 
 from dyno._collection import Collection
+from dyno._main import greet, run_pytest
 from dyno._probe import Probe
 from dyno._pruning import Pruning
 from dyno._recorder import Recorder
-from dyno._wire import PROTOCOL, Connection, as_sent
+from dyno._wire import Connection, as_sent
 from dyno.template import keep_xdist_out
 
 __all__ = ["main"]
@@ -27,21 +25,13 @@ __all__ = ["main"]
 
 def main(descriptor: int, args: list[str]) -> int:
     """Do what the asker says. ``descriptor`` is its socket."""
-    os.set_inheritable(descriptor, False)
-    asker = Connection(socket.socket(fileno=descriptor))
-    asker.send(
-        "hello",
-        protocol=PROTOCOL,
-        pid=os.getpid(),
-        python=platform.python_version(),
-        pytest=pytest.__version__,
-    )
+    asker = greet(descriptor)
     match asker.receive():
         case {"type": "probe"}:
             probe = Probe(list(sys.path), lambda found: asker.send("probed", environment=found))
             # No conftest and no ini file: what they add is the project's, and is read as text.
             bare = ["-c", os.devnull, "--rootdir", os.curdir, "--noconftest"]
-            code = _run([*bare, *args], [probe])
+            code = run_pytest([*bare, *args], [probe])
         case {"type": "collect", **how}:
             code = _collect(asker, args, how.get("import"))
         case message:
@@ -62,7 +52,7 @@ def _collect(asker: Connection, args: list[str], imported: list[str] | None) -> 
         plugins.append(Pruning(lambda path: as_sent(path) not in wanted, remembers=False))
     recorder.start()
     try:
-        return _run([*args, "--collect-only"], plugins)
+        return run_pytest([*args, "--collect-only"], plugins)
     finally:
         recorder.stop()
 
@@ -80,17 +70,3 @@ class _OnlyCollect:
         cache: Any = getattr(config, "cache", None)
         if cache is not None:
             cache.set = lambda *_: None
-
-
-def _run(args: list[str], plugins: list[object]) -> int:
-    try:
-        return int(pytest.main(args, plugins=plugins))
-    except SystemExit as exit:
-        return exit.code if isinstance(exit.code, int) else 1
-    except Exception as error:  # noqa: BLE001 - Python itself would print it and exit with 1
-        # pytest 8 and 9.0 let a plugin that is not there out as it is.
-        if isinstance(error, ImportError) and "importing plugin" in str(error):
-            sys.stderr.write(f"ERROR: {error}\n")
-        else:
-            traceback.print_exc()
-        return 1

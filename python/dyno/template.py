@@ -20,7 +20,6 @@ import selectors
 import signal
 import socket
 import sys
-import traceback
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -30,11 +29,12 @@ import pytest
 from dyno import _pytest_private as private
 from dyno import _reports, worker
 from dyno._feed import Feed
+from dyno._main import greet, run_pytest
 from dyno._pruning import Pruning
 from dyno._sharing import Claims, Sharing, can_share, import_modules, tell_of_others
 from dyno._siblings import Siblings, fork
 from dyno._terminal import Terminal, Voice
-from dyno._wire import PROTOCOL, Connection, Disconnected
+from dyno._wire import Connection, Disconnected
 
 if TYPE_CHECKING:
     from dyno._recorder import Recorder
@@ -44,29 +44,11 @@ __all__ = ["keep_xdist_out", "main"]
 
 def main(descriptor: int, args: list[str]) -> int:
     """Run pytest as the template. ``descriptor`` is the runner's socket."""
-    os.set_inheritable(descriptor, False)
-    runner = Connection(socket.socket(fileno=descriptor))
-    runner.send(
-        "hello",
-        protocol=PROTOCOL,
-        pid=os.getpid(),
-        python=sys.version.split()[0],
-        pytest=pytest.__version__,
-    )
+    runner = greet(descriptor)
     template = Template(runner)
     try:
         plugins = [template, *template.how_to_collect(runner.receive())]
-        code = int(pytest.main(args, plugins=plugins))
-    except SystemExit as exit:
-        # `--version` and usage errors of argparse leave this way.
-        code = exit.code if isinstance(exit.code, int) else 1
-    except Exception as error:  # noqa: BLE001 - Python itself would print it and exit with 1
-        # pytest 8 and 9.0 let a plugin that is not there out as it is, and Python exits with 1.
-        if isinstance(error, ImportError) and "importing plugin" in str(error):
-            sys.stderr.write(f"ERROR: {error}\n")
-        else:
-            traceback.print_exc()
-        code = 1
+        code = run_pytest(args, plugins)
     finally:
         template.stop_recording()
     if code == pytest.ExitCode.USAGE_ERROR:
@@ -276,7 +258,7 @@ class Template:
     def _part(self, session: pytest.Session, sharing: Sharing) -> dict[str, Any]:
         return {
             "items": [_reports.item(item) for item in session.items],
-            "deselected": sharing.deselected,
+            "deselected": self._deselected,
             "reports": sharing.reports,
             "modules": sharing.modules(),
         }

@@ -172,7 +172,8 @@ impl Machine {
         }
     }
 
-    fn orphaned(&mut self, worker: WorkerId, effects: &mut Vec<Effect>) {
+    /// Nobody will say how a worker ended; what it said before is still read.
+    pub(super) fn orphaned(&mut self, worker: WorkerId, effects: &mut Vec<Effect>) {
         if let Some(state) = self.workers.get_mut(worker) {
             state.exit.get_or_insert(ProcessExit::Unknown);
         }

@@ -161,10 +161,7 @@ impl Machine {
         self.stop(Stop::Broken, effects);
         // Nobody is left to say how they ended; what they said before is still read.
         for worker in self.workers.live() {
-            if let Some(state) = self.workers.get_mut(worker) {
-                state.exit.get_or_insert(ProcessExit::Unknown);
-            }
-            self.settle(worker, effects);
+            self.orphaned(worker, effects);
         }
     }
 }
