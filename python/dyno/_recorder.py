@@ -8,8 +8,8 @@ from the innermost module that is being imported to whoever was called; without 
 file that pytest is collecting; without that, to the session.
 
 Not seen: what C code does without Python (a library that reads a file or a variable itself),
-the clock and random numbers drawn by a function rather than by a module's own lines, and a
-library that keeps for a second caller what it read for the first.
+the clock asked by a function that no name leads to (`_reach`), and a library that keeps for a
+second caller what it read for the first.
 ``dyno_model::CollectionRecord`` describes the result.
 """
 
@@ -310,7 +310,7 @@ class Recorder:
         for file, (package, code) in self._modules.items():
             entry = self._entry(file)
             entry.imports |= _volatile.imported(code, package, own, names) - {file}
-            for reason in _volatile.doubts(code, namespaces.get(file, {})):
+            for reason in _volatile.doubts(code, namespaces.get(file, {}), self._is_own):
                 entry.uncacheable[reason] = None
         folders = [
             folder

@@ -1,18 +1,20 @@
 """What a module's compiled code tells without being run: whom it may import, and whether
-its own lines ask for the time or for chance."""
+what runs while it is collected asks for the time or for chance."""
 
 from __future__ import annotations
 
 import datetime
 import dis
+import functools
 import inspect
 import sys
 from collections import Counter
-from collections.abc import Iterator
-from types import CodeType, ModuleType
+from collections.abc import Callable, Iterator
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from dyno._chance import is_shared
+from dyno._reach import COLLECTION_HOOKS, Reached, functions_named
 
 __all__ = ["doubts", "imported"]
 
@@ -92,14 +94,42 @@ def _parts(code: CodeType) -> Iterator[CodeType]:
         waiting.extend(constant for constant in part.co_consts if isinstance(constant, CodeType))
 
 
-def doubts(code: CodeType, namespace: dict[str, Any]) -> Iterator[str]:
-    """Why the outcome of a module's own lines may be another each time.
+def doubts(
+    code: CodeType, namespace: dict[str, Any], is_own: Callable[[str], bool]
+) -> Iterator[str]:
+    """Why the outcome of a module's own lines, and of the functions that they name, may be
+    another each time.
 
-    Its functions are left out: most of them are tests, and run later. ``namespace`` is
+    Its other functions are left out: most of them are tests, and run later. ``namespace`` is
     the module's, as it has become.
     """
-    if _CHANGING.isdisjoint(word for part in _parts(code) for word in part.co_names):
-        return
+    loads = _loads(code)
+    for name in sorted(set(loads.changing(namespace))):
+        yield f"its own lines call `{name}`, which says something else each time"
+    seen: set[CodeType] = set()
+    waiting = [*functions_named(loads.chains, namespace, None, is_own), *_hooks(namespace)]
+    while waiting:
+        function, owner = waiting.pop()
+        if function.__code__ in seen:
+            continue
+        seen.add(function.__code__)
+        loads, around = _function_loads(function.__code__), function.__globals__
+        for name in sorted(set(loads.changing(around))):
+            yield (
+                f"its own lines may call `{function.__qualname__}`, and that `{name}`, which "
+                "says something else each time"
+            )
+        waiting.extend(functions_named(loads.chains, around, owner, is_own))
+
+
+def _hooks(namespace: dict[str, Any]) -> Iterator[Reached]:
+    for name in COLLECTION_HOOKS:
+        if isinstance(hook := namespace.get(name), FunctionType):
+            yield Reached(hook)
+
+
+def _loads(code: CodeType) -> _Loads:
+    """What the code looks up, with all in it that runs as it does."""
     found = _Loads()
     waiting = [code]
     while waiting:
@@ -111,13 +141,22 @@ def doubts(code: CodeType, namespace: dict[str, Any]) -> Iterator[str]:
         )
         found.add(part)
     found.bind_globally(_parts(code))
-    for name in sorted(set(found.changing(namespace))):
-        yield f"its own lines call `{name}`, which says something else each time"
+    return found
+
+
+# A function of a library of the project's is reached from many modules.
+_function_loads = functools.cache(_loads)
 
 
 def _runs_at_once(code: CodeType) -> bool:
     is_class = not code.co_flags & inspect.CO_OPTIMIZED
-    return is_class or code.co_name in ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>")
+    return is_class or code.co_name in (
+        "<listcomp>",
+        "<setcomp>",
+        "<dictcomp>",
+        "<genexpr>",
+        "<lambda>",
+    )
 
 
 class _Loads:
@@ -126,7 +165,7 @@ class _Loads:
     def __init__(self) -> None:
         # A name and the attributes that are looked up on it; the name is "" for those of
         # what is no name.
-        self._chains: set[tuple[str, ...]] = set()
+        self.chains: set[tuple[str, ...]] = set()
         # By name: the modules, or module and attribute, that it is bound to.
         self._brought: dict[str, set[tuple[str, str]]] = {}
         self._bound_otherwise: Counter[str] = Counter()
@@ -150,11 +189,13 @@ class _Loads:
                 source = None
             if operation in ("LOAD_ATTR", "LOAD_METHOD"):
                 chain = (*chain, argument)
-            elif operation in ("LOAD_NAME", "LOAD_GLOBAL"):
-                chain = (argument,)
+            elif operation in ("LOAD_NAME", "LOAD_GLOBAL") or operation.startswith("LOAD_FAST"):
+                # Newer interpreters load two variables at once.
+                words = instruction.argval
+                chain = (str(words[-1]) if isinstance(words, tuple) else argument,)
             elif operation != "EXTENDED_ARG":
                 chain = ("",)
-            self._chains.add(chain)
+            self.chains.add(chain)
 
     def bind_globally(self, parts: Iterator[CodeType]) -> None:
         """Take note of what functions bind in the module, whenever they run."""
@@ -164,7 +205,7 @@ class _Loads:
                     self._bound_otherwise[str(instruction.argval)] += 1
 
     def changing(self, namespace: dict[str, Any]) -> Iterator[str]:
-        for chain in self._chains:
+        for chain in self.chains:
             last = chain[-1]
             if len(chain) > 1:
                 if last in _CHANGING and not self._is_constant(chain, namespace):

@@ -136,6 +136,10 @@ def test_the_environment_as_a_whole(tmp_path: Path, text: str) -> None:
 
 
 # The hook draws after the import of the file that seeds.
+TODAY = {
+    "package/__init__.py": "",
+    "package/today.py": "TEXT = 'a'\nimport datetime\ndef at(): return datetime.datetime.now()\n",
+}
 SEEDED_BEFORE = """
 import random
 random.seed(1)
@@ -177,10 +181,38 @@ def pytest_generate_tests(metafunc): random.random()
             "import datetime\nif 1 in {}:\n    datetime = None\nX = datetime.time(1)\n",
             "its own lines call `time`",
         ),
+        (
+            "import time\ndef cases(): return [time.time()]\nX = cases()\n",
+            "`cases`, and that `time`",
+        ),
+        (
+            """def inner():
+    from uuid import uuid4
+    return uuid4()
+def outer(): return [inner() for _ in "ab"]
+X = outer()
+""",
+            "`inner`, and that `uuid4`",
+        ),
+        (
+            """import time
+class Cases:
+    def of(self): return self.inner()
+    def inner(self): return time.time()
+X = Cases().of()
+""",
+            "`Cases.inner`, and that `time`",
+        ),
+        ("import time\nX = (lambda: time.time())()\n", "its own lines call `time`"),
+        (
+            "import time\ndef pytest_generate_tests(metafunc): time.time()\n",
+            "`pytest_generate_tests`, and that `time`",
+        ),
+        ("from package import today\nX = today.at()\n", "`at`, and that `now`"),
     ],
 )
 def test_what_cannot_be_kept(tmp_path: Path, text: str, reason: str) -> None:
-    told = collect_one(tmp_path, text)
+    told = collect_one(tmp_path, text, TODAY)
     assert any(reason in said for said in told.record("test_a.py")["uncacheable"])
 
 
@@ -192,6 +224,8 @@ def test_what_cannot_be_kept(tmp_path: Path, text: str, reason: str) -> None:
         "import datetime\nX = [datetime.time(hour) for hour in (1, 2)]\n",
         "import socket\nX = socket.gethostname()\n",
         "import time\ndef now(): return time.time()\n",
+        "import time\ndef test_now(): assert time.time()\n",
+        "import time, pytest\n@pytest.fixture\ndef now(): return time.time()\n",
         "import random\nrandom.seed(42)\nX = random.sample(range(9), 3), random.random()\n",
         "from random import seed, choice\nseed('a')\nX = [choice('ab') for _ in 'ab']\n",
         "import datetime\nX = datetime.datetime(2016, 1, 8)\nY = X.time(), X.strftime('%d')\n",
@@ -200,8 +234,7 @@ def test_what_cannot_be_kept(tmp_path: Path, text: str, reason: str) -> None:
     ],
 )
 def test_what_is_the_same_each_time(tmp_path: Path, text: str) -> None:
-    files = {"package/__init__.py": "", "package/today.py": "TEXT = 'a'\n"}
-    told = collect_one(tmp_path, text, files)
+    told = collect_one(tmp_path, text, TODAY)
     assert told.record("test_a.py")["uncacheable"] == []
 
 
