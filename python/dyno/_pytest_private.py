@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -34,8 +35,10 @@ __all__ = [
     "fixture_param_ids",
     "forget_controller_plugins",
     "forget_failures",
+    "has_order_of_its_own",
     "import_root",
     "ini_options",
+    "is_anything_set_up",
     "is_below_arguments",
     "keyword_names",
     "option_names",
@@ -51,6 +54,7 @@ __all__ = [
     "render",
     "restart_capture",
     "set_object",
+    "tear_everything_down",
     "use_own_basetemp",
     "warning_text",
 ]
@@ -179,6 +183,43 @@ def forget_failures(session: pytest.Session) -> None:
     private.testsfailed = 0
     private._shouldfail = False
     private._shouldstop = False
+
+
+def is_anything_set_up(session: pytest.Session) -> bool:
+    """Whether a session's or a narrower fixture is set up (``Session._setupstate``)."""
+    private: Any = session
+    return bool(private._setupstate.stack)
+
+
+def tear_everything_down(session: pytest.Session) -> None:
+    """Tear down all that is set up (``Session._setupstate``), as pytest does at the end of a
+    session that was interrupted."""
+    private: Any = session
+    private._setupstate.teardown_exact(None)
+
+
+def has_order_of_its_own(
+    config: pytest.Config, before: Sequence[pytest.Item], after: Sequence[pytest.Item]
+) -> bool:
+    """Whether somebody but pytest put the items into an order (``reorder_items``).
+
+    Without it, ``--ff`` and plugins such as pytest-order would not decide what runs first.
+    """
+    option: Any = config.option
+    asked = any(getattr(option, name, False) for name in ("failedfirst", "newfirst", "stepwise"))
+    if not asked and all(
+        implementation.plugin_name.startswith("dyno") or _is_of_pytest(implementation.function)
+        for implementation in config.hook.pytest_collection_modifyitems.get_hookimpls()
+    ):
+        return False
+    kept = {id(item) for item in after}
+    expected = [item for item in fixtures.reorder_items(before) if id(item) in kept]
+    return len(expected) != len(after) or any(map(operator.is_not, expected, after))
+
+
+def _is_of_pytest(function: Any) -> bool:
+    module = getattr(function, "__module__", None) or ""
+    return module.partition(".")[0] in ("_pytest", "dyno")
 
 
 def fixture_definitions(item: pytest.Item) -> Iterator[tuple[str, Any]]:

@@ -11,9 +11,9 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator
 from types import FunctionType, ModuleType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
-__all__ = ["COLLECTION_HOOKS", "Reached", "functions_named"]
+__all__ = ["COLLECTION_HOOKS", "Loads", "Reached", "functions_named"]
 
 # Hooks that a collection calls, and that may decide what it finds.
 COLLECTION_HOOKS = (
@@ -31,19 +31,32 @@ class Reached(NamedTuple):
     owner: type[Any] | None = None
 
 
+class Loads(Protocol):
+    """What code looks up: names, each followed by the attributes that are looked up on it."""
+
+    chains: set[tuple[str, ...]]
+    #: Those that are looked up as bases of a class and for nothing else.
+    bases: set[tuple[str, ...]]
+
+
 def functions_named(
-    chains: set[tuple[str, ...]],
+    loads: Loads,
     namespace: dict[str, Any],
     owner: type[Any] | None,
     is_own: Callable[[str], bool],
 ) -> Iterator[Reached]:
-    """The project's functions that code may call which looks up these names, each followed
-    by the attributes that are looked up on it. ``owner`` is the class that the code is of."""
-    attributes = {name for chain in chains for name in chain[1:]}
-    found = list(_found(chains, namespace))
+    """The project's functions that code may call which looks up these names. ``owner`` is the
+    class that the code is of."""
+    attributes = {name for chain in loads.chains for name in chain[1:]}
     reached = [] if owner is None else list(_methods(owner, attributes))
-    for one in found:
+    for one in _found(loads.chains - loads.bases, namespace):
         reached.extend(_reached(one, attributes))
+    for base in _found(loads.bases, namespace):
+        # A class is not called to be a base; what makes one is.
+        if isinstance(base, type):
+            reached.extend(_methods(base, _OF_BASES))
+        else:
+            reached.extend(_reached(base, attributes))
     for function, of in reached:
         file = function.__globals__.get("__file__")
         if isinstance(file, str) and is_own(file):
@@ -93,6 +106,7 @@ def _methods(owner: type[Any], names: set[str]) -> Iterator[Reached]:
 
 
 _OF_INSTANCES = {"__call__", "__iter__", "__next__", "__getitem__", "__len__"}
+_OF_BASES = {"__init_subclass__", "__set_name__", "_generate_next_value_"}
 _MAKERS = _OF_INSTANCES | {"__new__", "__init__", "__post_init__", "_generate_next_value_"}
 
 

@@ -288,7 +288,9 @@ def warning(start: Path, warning_message: Any, nodeid: str) -> dict[str, Any]:
     }
 
 
-def session_options(config: pytest.Config, xdist_workers: object) -> dict[str, Any]:
+def session_options(
+    config: pytest.Config, xdist_workers: object, *, ordered: bool
+) -> dict[str, Any]:
     """What the runner and the report need to know, as `dyno_wire::template::SessionOptions`."""
     option: Any = config.option
     reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
@@ -304,4 +306,6 @@ def session_options(config: pytest.Config, xdist_workers: object) -> dict[str, A
         "maxfail": option.maxfail or 0,
         "debugger": bool(option.usepdb or option.trace),
         "xdist_workers": None if xdist_workers is None else str(xdist_workers),
+        "timeout_plugin": config.pluginmanager.has_plugin("timeout"),
+        "ordered": ordered,
     }

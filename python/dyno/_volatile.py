@@ -107,19 +107,21 @@ def doubts(
     for name in sorted(set(loads.changing(namespace))):
         yield f"its own lines call `{name}`, which says something else each time"
     seen: set[CodeType] = set()
-    waiting = [*functions_named(loads.chains, namespace, None, is_own), *_hooks(namespace)]
+    waiting = [*functions_named(loads, namespace, None, is_own), *_hooks(namespace)]
     while waiting:
         function, owner = waiting.pop()
         if function.__code__ in seen:
             continue
         seen.add(function.__code__)
         loads, around = _function_loads(function.__code__), function.__globals__
-        for name in sorted(set(loads.changing(around))):
+        # What is stored in an instance was looked up by whoever stored it.
+        instance = function.__code__.co_varnames[:1] if owner else ()
+        for name in sorted(set(loads.changing(around, instance))):
             yield (
                 f"its own lines may call `{function.__qualname__}`, and that `{name}`, which "
                 "says something else each time"
             )
-        waiting.extend(functions_named(loads.chains, around, owner, is_own))
+        waiting.extend(functions_named(loads, around, owner, is_own))
 
 
 def _hooks(namespace: dict[str, Any]) -> Iterator[Reached]:
@@ -166,6 +168,9 @@ class _Loads:
         # A name and the attributes that are looked up on it; the name is "" for those of
         # what is no name.
         self.chains: set[tuple[str, ...]] = set()
+        # Those of them that are loaded as bases of a class, and nowhere else.
+        self.bases: set[tuple[str, ...]] = set()
+        self._elsewhere: set[tuple[str, ...]] = set()
         # By name: the modules, or module and attribute, that it is bound to.
         self._brought: dict[str, set[tuple[str, str]]] = {}
         self._bound_otherwise: Counter[str] = Counter()
@@ -173,6 +178,7 @@ class _Loads:
     def add(self, code: CodeType) -> None:
         module, source = "", None
         chain: tuple[str, ...] = ("",)
+        is_base = False
         for instruction in dis.get_instructions(code):
             operation, argument = instruction.opname, str(instruction.argval)
             if instruction.opcode == _IMPORT_NAME:
@@ -195,7 +201,13 @@ class _Loads:
                 chain = (str(words[-1]) if isinstance(words, tuple) else argument,)
             elif operation != "EXTENDED_ARG":
                 chain = ("",)
+            if operation == "LOAD_BUILD_CLASS":
+                is_base = True
+            elif operation.startswith("CALL"):
+                is_base = False
+            (self.bases if is_base else self._elsewhere).add(chain)
             self.chains.add(chain)
+        self.bases -= self._elsewhere
 
     def bind_globally(self, parts: Iterator[CodeType]) -> None:
         """Take note of what functions bind in the module, whenever they run."""
@@ -204,8 +216,10 @@ class _Loads:
                 if instruction.opname in ("STORE_GLOBAL", "DELETE_GLOBAL"):
                     self._bound_otherwise[str(instruction.argval)] += 1
 
-    def changing(self, namespace: dict[str, Any]) -> Iterator[str]:
+    def changing(self, namespace: dict[str, Any], instance: tuple[str, ...] = ()) -> Iterator[str]:
         for chain in self.chains:
+            if chain[:1] == instance:
+                continue
             last = chain[-1]
             if len(chain) > 1:
                 if last in _CHANGING and not self._is_constant(chain, namespace):

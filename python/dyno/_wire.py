@@ -20,7 +20,7 @@ from typing import Any
 
 __all__ = ["PROTOCOL", "Connection", "Disconnected", "as_sent"]
 
-PROTOCOL = 3
+PROTOCOL = 4
 
 _LENGTH = struct.Struct(">I")
 _CHUNK = 1 << 16

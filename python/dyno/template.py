@@ -72,6 +72,7 @@ class Template:
         self._runner = runner
         self._terminal = Terminal(runner)
         self._deselected = 0
+        self._ordered = False
         self._pruning: Pruning | None = None
         self._share: dict[str, Any] | None = None
         self._siblings = Siblings()
@@ -199,6 +200,15 @@ class Template:
         self._hears_of_others = False
         self._others = others
 
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(
+        self, config: pytest.Config, items: list[pytest.Item]
+    ) -> Generator[None]:
+        before = list(items)
+        result = yield
+        self._ordered = private.has_order_of_its_own(config, before, items)
+        return result
+
     def pytest_deselected(self, items: list[pytest.Item]) -> None:
         self._deselected += len(items)
 
@@ -273,7 +283,9 @@ class Template:
         return {
             "items": [_reports.item(item) for item in session.items],
             "deselected": self._deselected + (self._pruning.count if self._pruning else 0),
-            "options": _reports.session_options(session.config, self._xdist_workers),
+            "options": _reports.session_options(
+                session.config, self._xdist_workers, ordered=self._ordered
+            ),
         }
 
     def _park(self, session: pytest.Session) -> worker.Worker | None:

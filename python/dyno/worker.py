@@ -12,17 +12,31 @@ import faulthandler
 import os
 import random
 import sys
+import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import pytest
 
 from dyno import _pytest_private as private
 from dyno import _reports
+from dyno._timeouts import Timeouts
 from dyno._wire import Connection, Disconnected, as_sent
 
 __all__ = ["Worker"]
+
+#: Seconds. What is shorter tells nothing of the processes that it waited for.
+_TELLING = 0.05
+
+
+class Ordered(NamedTuple):
+    """A test that is to be run, and on what terms (`dyno_wire::worker::ToRun`)."""
+
+    item: pytest.Item
+    limits: dict[str, int | None] | None
+    env: dict[str, str]
 
 
 class Worker:
@@ -35,8 +49,11 @@ class Worker:
         self._run = run
         self._config: pytest.Config
         self._items: dict[str, deque[pytest.Item]] = {}
-        self._queue: deque[pytest.Item] = deque()
+        self._queue: deque[Ordered] = deque()
         self._finishing = False
+        self._waiting = False
+        self._timeouts: Timeouts | None = None
+        self._last: pytest.Item | None = None
         self._crash_log: IO[str] | None = None
 
     def close(self) -> None:
@@ -50,13 +67,16 @@ class Worker:
         self._runner.send("ready")
         last = LastItem.from_parent(session, name="dyno-next", worker=self)
         try:
-            while self._next() is not None:
-                item = self._queue.popleft()
-                self._run_one(item, self._queue[0] if self._queue else last)
+            while (ordered := self._next()) is not None or self._waiting:
+                if ordered is None:
+                    continue
+                self._queue.popleft()
+                self._run_one(ordered, self._queue[0].item if self._queue else last)
                 if session.shouldfail or session.shouldstop:
                     self._ask_to_stop(str(session.shouldfail or session.shouldstop))
                     break
                 self._obey()
+            self._tear_session_down(session)
         except Disconnected:
             # The runner is gone, and with it everything that this worker could do.
             os._exit(1)
@@ -93,8 +113,20 @@ class Worker:
             self._crash_log = path.open("w")
             faulthandler.enable(file=self._crash_log)
 
-    def _run_one(self, item: pytest.Item, next_item: pytest.Item) -> None:
+    def _run_one(
+        self,
+        ordered: Ordered,
+        next_item: pytest.Item,
+        # Held: tests replace the clock.
+        clock: Callable[[], float] = time.perf_counter,
+        cpu: Callable[[], float] = time.process_time,
+    ) -> None:
+        item = self._last = ordered.item
+        self._limit(ordered.limits)
+        before = {name: os.environ.get(name) for name in ordered.env}
+        os.environ.update(ordered.env)
         self._runner.send("started", test=item.nodeid)
+        began, cpu_before, children = clock(), cpu(), os.times()
         try:
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=next_item)
         except pytest.exit.Exception as exit:
@@ -104,17 +136,60 @@ class Worker:
         except KeyboardInterrupt:
             self._ask_to_stop("KeyboardInterrupt")
             raise
-        self._runner.send("finished", test=item.nodeid)
+        finally:
+            _restore(before)
+        elapsed, used = clock() - began, cpu() - cpu_before
+        if elapsed > _TELLING:
+            now = os.times()
+            used += now.children_user - children.children_user
+            used += now.children_system - children.children_system
+        self._runner.send(
+            "finished",
+            test=item.nodeid,
+            elapsed_us=max(0, round(elapsed * 1e6)),
+            cpu_us=max(0, round(used * 1e6)),
+        )
+
+    def _limit(self, limits: dict[str, int | None] | None) -> None:
+        if self._timeouts is None and limits is not None:
+            folder = os.environ.get("DYNO_RUN_DIR")
+            stacks = Path(folder, "logs", f"{self._name}.stacks") if folder else None
+            self._timeouts = Timeouts(self._runner, stacks)
+            self._config.pluginmanager.register(self._timeouts, "dyno-timeouts")
+        if self._timeouts is not None:
+            self._timeouts.limits = limits or {}
+
+    def _tear_session_down(self, session: pytest.Session) -> None:
+        """Tear down what was kept while this worker waited for a test that did not come, as a
+        part of the last test, which is where pytest has it."""
+        if self._last is None or not private.is_anything_set_up(session):
+            return
+        call = pytest.CallInfo.from_call(
+            lambda: private.tear_everything_down(session), when="teardown"
+        )
+        if call.excinfo is not None:
+            report = pytest.TestReport.from_item_and_call(self._last, call)
+            self._config.hook.pytest_runtest_logreport(report=report)
 
     def _ask_to_stop(self, reason: str, code: int | None = None) -> None:
         self._runner.send("stop_asked", reason=reason, code=code)
 
-    def _next(self) -> pytest.Item | None:
-        """The next item, asked for if need be; ``None`` where nothing is left."""
+    def _next(self) -> Ordered | None:
+        """The next test, asked for if need be; ``None`` where there is none, for good or as
+        long as this worker is waiting."""
         if not self._queue and not self._finishing:
-            self._runner.send("next")
+            if not self._waiting:
+                self._runner.send("next")
+            self._waiting = False
             self._take(self._runner.receive())
         return self._queue[0] if self._queue else None
+
+    def ancestors_of_next(self, session: pytest.Session) -> list[Any]:
+        """What pytest is to leave set up when it tears a last test down."""
+        ordered = self._next()
+        if ordered is not None:
+            return ordered.item.listchain()
+        return [session] if self._waiting else []
 
     def _obey(self) -> None:
         """Look for an order to stop, without waiting for one."""
@@ -124,11 +199,14 @@ class Worker:
     def _take(self, message: dict[str, Any]) -> None:
         match message["type"]:
             case "run":
-                for test in message["tests"]:
-                    same = self._items[test]
+                for order in message["tests"]:
+                    same = self._items[order["test"]]
                     # pytest may collect one node id twice (--keep-duplicates).
                     same.rotate(-1)
-                    self._queue.append(same[-1])
+                    terms = order.get("limits"), order.get("env", {})
+                    self._queue.append(Ordered(same[-1], *terms))
+            case "wait":
+                self._waiting = True
             case "finish" | "stop":
                 self._queue.clear()
                 self._finishing = True
@@ -161,6 +239,14 @@ class Worker:
             self._crash_log.close()
 
 
+def _restore(variables: dict[str, str | None]) -> None:
+    for name, value in variables.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
 def _qualified_name(kind: type[BaseException]) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
@@ -177,8 +263,7 @@ class LastItem(pytest.Item):
         self._dyno_worker = worker
 
     def listchain(self) -> list[Any]:
-        item = self._dyno_worker._next()
-        return [] if item is None else item.listchain()
+        return self._dyno_worker.ancestors_of_next(self.session)
 
     def runtest(self) -> None:
         raise NotImplementedError("this item stands for another and is never run")

@@ -1,9 +1,11 @@
 //! dyno's own options of `dyno test`: one definition for the parser, the help and [`crate::split()`].
 
 use clap::Args;
+use dyno_model::Partition;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 /// What `dyno test` owns. Every other argument is pytest's and goes to it as it is.
 #[derive(Debug, Clone, Default, Args)]
@@ -18,6 +20,38 @@ pub struct TestOptions {
     #[arg(long)]
     pub no_capture: bool,
 
+    /// Try a test that fails up to so many times again, each time in a fresh process. One
+    /// that then passes is reported as FLAKY.
+    #[arg(long, value_name = "N", conflicts_with_all = ["repeat", "until_fail"])]
+    pub retries: Option<u32>,
+
+    /// Run each test so many times, each time in a fresh process.
+    #[arg(long, value_name = "N")]
+    pub repeat: Option<NonZeroU32>,
+
+    /// Run the tests again and again, in fresh processes, until one fails.
+    #[arg(long, conflicts_with = "repeat")]
+    pub until_fail: bool,
+
+    /// Run tests in another order: that of the seed, or of one that is drawn and shown.
+    #[arg(long, value_name = "SEED", num_args = 0..=1, require_equals = true)]
+    pub shuffle: Option<Option<u64>>,
+
+    /// Run one part of the tests: `hash:1/4` or `slice:1/4` is the first of four.
+    ///
+    /// `hash` puts a test where its name says, whatever else is selected; `slice` deals the
+    /// selected tests out one by one.
+    #[arg(long, value_name = "KIND:I/N")]
+    pub partition: Option<Partition>,
+
+    /// Stop the run after so long (`30m`, `2h`), as Ctrl-C would.
+    #[arg(long, value_name = "TIME", value_parser = deadline)]
+    pub deadline: Option<Duration>,
+
+    /// Follow this profile, a table `[tool.dyno.profiles.NAME]` of pyproject.toml.
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
+
     /// Import every test file, also those that the text shows to hold no selected test,
     /// and all in one process.
     #[arg(long)]
@@ -27,6 +61,12 @@ pub struct TestOptions {
     /// active one].
     #[arg(long, value_name = "PATH")]
     pub python: Option<PathBuf>,
+}
+
+fn deadline(text: &str) -> Result<Duration, String> {
+    crate::terms::length(text)
+        .filter(|length| !length.is_zero())
+        .ok_or_else(|| "expected a length of time such as `90s` or `2h`".to_owned())
 }
 
 /// How many workers may run at once.

@@ -1,9 +1,11 @@
 //! Settings, resolved once.
 
-use crate::{Split, TestOptions, Workers};
+use crate::{Rules, Split, TestOptions, Workers};
+use dyno_model::Partition;
 use std::ffi::OsString;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// How `dyno test` is to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +25,57 @@ pub struct Settings {
     pub share: bool,
     /// The tests have the terminal: one worker in the foreground.
     pub debugger: bool,
+    /// `--retries`; where it was not given, rules say it.
+    pub retries: Option<u32>,
+    /// How often each test runs.
+    pub repeat: Repeat,
+    /// `--shuffle`, and its seed if one was given.
+    pub shuffle: Option<Option<u64>>,
+    /// Which of the tests are run.
+    pub partition: Option<Partition>,
+    /// How long the run may take.
+    pub deadline: Option<Duration>,
+    /// On what terms each test runs.
+    pub rules: Rules,
+}
+
+/// How many workers a run may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Load {
+    /// How many may run now.
+    pub slots: u32,
+    /// How many may ever run at once.
+    pub most: u32,
+    /// dyno decides: units count for the part of a processor that they used in earlier runs.
+    pub by_cpu: bool,
+}
+
+impl Default for Load {
+    fn default() -> Self {
+        Self {
+            slots: 1,
+            most: 1,
+            by_cpu: false,
+        }
+    }
+}
+
+/// So many workers for each processor there may be where dyno decides. Each is a fork that
+/// holds some 10 to 50 MB of its own.
+const WORKERS_PER_PROCESSOR: u32 = 8;
+
+/// How often each test runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeat {
+    /// So often.
+    Times(NonZeroU32),
+    /// Until one test fails.
+    UntilFail,
+}
+
+impl Repeat {
+    /// Once, as everywhere.
+    pub const ONCE: Self = Self::Times(NonZeroU32::MIN);
 }
 
 impl Settings {
@@ -36,6 +89,27 @@ impl Settings {
         }
     }
 
+    /// How many workers may run at once, on a machine with so many `processors`. Where dyno
+    /// decides, it is the most that there may be if all mostly wait.
+    pub fn load(&self, processors: NonZeroU32, addopts: Option<&str>, debugger: bool) -> Load {
+        let slots = self.slots(processors, addopts, debugger);
+        let from_addopts = addopts.and_then(|text| text.parse().ok());
+        let written = self.workers.or(self.rules.workers).or(from_addopts);
+        let by_cpu = matches!(written, None | Some(Workers::Auto))
+            && !(self.debugger || debugger)
+            && processors.get() > 1;
+        let most = if by_cpu {
+            slots.saturating_mul(WORKERS_PER_PROCESSOR)
+        } else {
+            slots
+        };
+        Load {
+            slots: most,
+            most,
+            by_cpu,
+        }
+    }
+
     /// How many workers may run at once, on a machine with so many `processors`.
     ///
     /// `addopts` is what pytest-xdist's `-n` resolved to in the ini file, which counts
@@ -45,7 +119,8 @@ impl Settings {
             return 1;
         }
         let from_addopts = || addopts.and_then(|text| text.parse().ok());
-        match self.workers.or_else(from_addopts) {
+        let written = self.workers.or(self.rules.workers);
+        match written.or_else(from_addopts) {
             Some(Workers::Count(count)) => count.get(),
             Some(Workers::Auto) | None => processors.get(),
         }
@@ -60,8 +135,13 @@ pub enum SettingsError {
     Expression(String),
 }
 
-/// Makes settings of dyno's own options and of what was seen among pytest's.
-pub fn resolve(options: TestOptions, split: Split) -> Result<Settings, SettingsError> {
+/// Makes settings of dyno's own options, of what was seen among pytest's, and of the
+/// project's rules.
+pub fn resolve(
+    options: TestOptions,
+    split: Split,
+    rules: Rules,
+) -> Result<Settings, SettingsError> {
     // pytest strips -k before it looks whether there is anything, and -m it does not.
     let keyword = split.keyword_expression.as_deref().map(str::trim_start);
     for (option, text) in [("-m", split.marker_expression.as_deref()), ("-k", keyword)] {
@@ -83,6 +163,15 @@ pub fn resolve(options: TestOptions, split: Split) -> Result<Settings, SettingsE
         prune: selected && !options.import_all,
         share: !options.import_all,
         debugger: split.debugger,
+        retries: options.retries,
+        repeat: match options.repeat {
+            _ if options.until_fail => Repeat::UntilFail,
+            times => times.map_or(Repeat::ONCE, Repeat::Times),
+        },
+        shuffle: options.shuffle,
+        partition: options.partition,
+        deadline: options.deadline.or(rules.deadline),
+        rules,
     })
 }
 
@@ -91,7 +180,11 @@ mod tests {
     use super::*;
 
     fn settings(args: &[&str], options: TestOptions) -> Result<Settings, SettingsError> {
-        resolve(options, crate::split(args.iter().map(OsString::from)))
+        resolve(
+            options,
+            crate::split(args.iter().map(OsString::from)),
+            Rules::default(),
+        )
     }
 
     #[test]

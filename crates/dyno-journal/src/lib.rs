@@ -3,6 +3,7 @@
 //! ```text
 //! <rootdir>/.dyno/
 //!   .gitignore                      `*`
+//!   history.json                    what tests took, for the plan of the next run
 //!   latest -> runs/<run-id>         a convenience; nothing here reads it
 //!   runs/<run-id>/journal.jsonl     a header line, then one event a line
 //!   runs/<run-id>/logs/             what the run's processes wrote
@@ -18,11 +19,13 @@
 //! - Any prefix of a journal reads back as a prefix of its events ([`read`]).
 
 mod error;
+mod history;
 mod reader;
 mod runs;
 mod writer;
 
 pub use error::JournalError;
+pub use history::History;
 pub use reader::{Ending, Recording, parse, read};
 pub use runs::{KEPT_RUNS, Pruned, RunDir, RunState, Runs, run_id};
 pub use writer::{FORMAT, Journal, NotWritten};

@@ -69,6 +69,11 @@ impl Runs {
         }
     }
 
+    /// What is kept of what tests took.
+    pub(crate) fn history_file(&self) -> PathBuf {
+        self.home.join("history.json")
+    }
+
     /// The folder that holds one folder a run.
     fn folder(&self) -> PathBuf {
         self.home.join("runs")

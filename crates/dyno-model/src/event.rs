@@ -4,8 +4,8 @@
 //! before anything is shown of it.
 
 use crate::{
-    CollectFailure, ExitCode, Item, PhaseReport, RunId, Skip, TestId, UnitId, Warning, WorkerId,
-    micros,
+    CollectFailure, ExitCode, Item, Phase, PhaseReport, RunId, Skip, TestId, UnitId, Warning,
+    WorkerId, micros,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -81,6 +81,9 @@ pub enum Event {
         units: u32,
         /// How many workers may run at once.
         workers: u32,
+        /// The seed of their order, where they were shuffled.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seed: Option<u64>,
     },
     /// A worker was forked.
     WorkerStarted {
@@ -112,12 +115,27 @@ pub enum Event {
         /// The report.
         report: Box<PhaseReport>,
     },
+    /// A phase of a test takes long, and goes on.
+    Slow {
+        /// Where.
+        worker: WorkerId,
+        /// Which.
+        test: TestId,
+        /// The phase.
+        phase: Phase,
+        /// For how long it has run.
+        #[serde(with = "micros", rename = "elapsed_us")]
+        elapsed: Duration,
+    },
     /// A test ended.
     TestFinished {
         /// Where.
         worker: WorkerId,
         /// Which.
         test: TestId,
+        /// What it took, where its worker could say.
+        #[serde(default, flatten, skip_serializing_if = "Option::is_none")]
+        took: Option<Took>,
     },
     /// A warning was recorded.
     Warned(Warning),
@@ -153,6 +171,17 @@ pub enum Event {
         #[serde(with = "micros", rename = "elapsed_us")]
         elapsed: Duration,
     },
+}
+
+/// What a test took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Took {
+    /// From its beginning to its end.
+    #[serde(with = "micros", rename = "elapsed_us")]
+    pub elapsed: Duration,
+    /// Of processors, by its worker and the children that the worker waited for.
+    #[serde(with = "micros", rename = "cpu_us")]
+    pub cpu: Duration,
 }
 
 /// pytest's options for what is shown, as it resolved them from the command line and
@@ -287,6 +316,14 @@ pub enum Stop {
     Signal {
         /// Which, by number.
         number: i32,
+    },
+    /// The run took longer than it may.
+    Deadline {
+        /// How long it may take.
+        #[serde(with = "micros", rename = "limit_us")]
+        limit: Duration,
+        /// The tests that were running.
+        running: Vec<TestId>,
     },
     /// The run cannot go on, and the `RunFailed` before it says why.
     Broken,

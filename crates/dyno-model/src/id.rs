@@ -12,6 +12,9 @@ pub enum InvalidId {
     /// A run's name holds something other than letters, digits, `-` and `_`.
     #[error("`{0}` is no run id: letters, digits, `-` and `_` only")]
     RunId(String),
+    /// A token's name holds something other than letters, digits, `-`, `_` and `.`.
+    #[error("`{0}` is no token's name: letters, digits, `-`, `_` and `.` only")]
+    TokenName(String),
 }
 
 /// A test's node id, exactly as pytest spells it: `tests/serve/test_x.py::TestA::test_b[1]`.

@@ -5,6 +5,7 @@
 //! the journal keeps, so a field may be added with a default and none may change
 //! its meaning.
 
+mod claim;
 mod collection;
 mod environment;
 mod event;
@@ -16,10 +17,13 @@ mod item;
 mod micros;
 mod os_path;
 mod outcome;
+mod partition;
+mod past;
 mod pytest_config;
 mod real_collection;
 mod report;
 
+pub use claim::{Bytes, Capacity, Claim, MilliCpu, TokenName};
 pub use collection::{
     Doubt, FileTests, FoundTest, Param, Scope, Shared, Test, Thing, Touch, Unknown, UsedFixture,
 };
@@ -27,7 +31,7 @@ pub use environment::{
     CommandOption, Environment, FixtureParam, HookImplementation, IniOption, Interpreter, Plugin,
     PluginFixture, Takes,
 };
-pub use event::{Display, Event, ProcessExit, Progress, Stamped, Stop, WorkerFailure};
+pub use event::{Display, Event, ProcessExit, Progress, Stamped, Stop, Took, WorkerFailure};
 pub use exit::ExitCode;
 pub use files::{FileKind, Files, FilesInMemory, FolderEntry};
 pub use fnmatch::Fnmatch;
@@ -35,6 +39,8 @@ pub use id::{InvalidId, RunId, TemplateId, TestId, UnitId, WorkerId};
 pub use item::{Item, Location, Marker};
 pub use os_path::{absolute_path, python_text};
 pub use outcome::{Category, Outcome, Tally};
+pub use partition::{Dealing, Partition};
+pub use past::Past;
 pub use pytest_config::{ArgsSource, CacheOptions, ImportMode, PytestConfig, PytestVersion};
 pub use real_collection::{
     Bind, CollectedFile, CollectionRecord, Dependencies, Found, Look, RealCollection,

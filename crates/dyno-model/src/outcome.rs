@@ -45,6 +45,10 @@ impl fmt::Display for Outcome {
 pub enum Category {
     /// One of the six outcomes.
     Outcome(Outcome),
+    /// It passed when it was tried again.
+    Flaky,
+    /// It failed and is tried again, so it does not count as a failure.
+    Retried,
     /// A plugin's own.
     Other(String),
 }
@@ -59,6 +63,8 @@ impl Category {
             Self::Outcome(Outcome::Xpassed) => "xpassed",
             Self::Outcome(Outcome::Error) => "error",
             Self::Outcome(Outcome::Failed) => "failed",
+            Self::Flaky => "flaky",
+            Self::Retried => "retried",
             Self::Other(word) => word,
         }
     }
@@ -67,7 +73,8 @@ impl Category {
     pub fn outcome(&self) -> Option<Outcome> {
         match self {
             Self::Outcome(outcome) => Some(*outcome),
-            Self::Other(_) => None,
+            Self::Flaky => Some(Outcome::Passed),
+            Self::Retried | Self::Other(_) => None,
         }
     }
 }
@@ -81,6 +88,8 @@ impl From<String> for Category {
             "xpassed" => Self::Outcome(Outcome::Xpassed),
             "error" => Self::Outcome(Outcome::Error),
             "failed" => Self::Outcome(Outcome::Failed),
+            "flaky" => Self::Flaky,
+            "retried" => Self::Retried,
             _ => Self::Other(word),
         }
     }

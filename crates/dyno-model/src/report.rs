@@ -16,6 +16,17 @@ pub enum Phase {
     Teardown,
 }
 
+impl Phase {
+    /// pytest's word for it (`report.when`).
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Setup => "setup",
+            Self::Call => "call",
+            Self::Teardown => "teardown",
+        }
+    }
+}
+
 /// One report of pytest's: a phase of a test, or what a plugin reports beside them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PhaseReport {
@@ -47,6 +58,9 @@ pub struct PhaseReport {
     /// Captured output and what fixtures added, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sections: Vec<Section>,
+    /// Which try of the test this is, counted from 1.
+    #[serde(default = "first", skip_serializing_if = "is_first")]
+    pub attempt: u32,
     /// False for a report that the summary does not count (`count_towards_summary`).
     #[serde(default = "yes", skip_serializing_if = "is_true")]
     pub counts: bool,
@@ -54,6 +68,15 @@ pub struct PhaseReport {
 
 fn yes() -> bool {
     true
+}
+
+fn first() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_first(attempt: &u32) -> bool {
+    *attempt == 1
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]

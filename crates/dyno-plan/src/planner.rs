@@ -1,16 +1,32 @@
 //! The state machine that hands units to workers.
+//!
+//! A unit starts when a worker asks and the machine has room for what the unit claims. The
+//! first of the waiting units goes first; where it has no room it is *blocked*, and others
+//! are let past it as long as they do not put off the moment at which it will have room, as
+//! far as expected lengths tell (EASY backfilling: D. Lifka, *The ANL/IBM SP scheduling
+//! system*, 1995). As expectations can be wrong, only so many are let past it; after that
+//! a unit starts only if it fits beside the blocked one. So nothing starves.
 
 use crate::Unit;
-use dyno_model::{TemplateId, TestId, UnitId, WorkerId};
-use std::collections::{BTreeMap, VecDeque};
+use crate::crew::{Count, Crew, Doing};
+use crate::held::Held;
+use crate::lane::{Home, Lanes, Place, Rank, Waiting};
+use crate::order::{Job, Order, ranks};
+use dyno_model::{Capacity, Claim, TemplateId, TestId, WorkerId};
+use std::time::Duration;
+
+/// So many units for each slot are let past a blocked one by their expected lengths.
+const PASSES_PER_SLOT: u32 = 2;
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
     /// The run begins.
     Start,
-    /// A worker wants a unit.
+    /// A worker wants a unit. It may still be tearing down its last one.
     Asked(WorkerId),
+    /// A worker has torn its last unit down: what that claimed is free.
+    TornDown(WorkerId),
     /// A worker ended. What it had not finished of its unit is `rest`, without the test
     /// that it died in: that test has its outcome already.
     Ended {
@@ -19,6 +35,10 @@ pub enum Input {
         /// The tests to run elsewhere.
         rest: Vec<TestId>,
     },
+    /// One more unit, to start before all others: a test that is to be tried again.
+    Add(Job),
+    /// From now on there are so many slots.
+    Slots(u32),
     /// No further unit is to start.
     Stop,
 }
@@ -40,307 +60,329 @@ pub enum Action {
         /// The unit, or what is left of it.
         unit: Unit,
     },
+    /// Tell a worker that nothing is there for it yet. It will be given a unit, or told to
+    /// finish, without asking again.
+    Wait(WorkerId),
     /// Tell a worker that nothing is left for it.
     Finish(WorkerId),
     /// All workers have ended and nothing is left to start.
     Done,
 }
 
-/// Hands units to at most `slots` workers at a time, in order.
+/// Hands units to workers.
 ///
 /// A worker runs units of its own template only. Where these have run out and another
-/// template's have not, it ends, and a worker of the other takes its slot.
+/// template's have not, it ends, and a worker of the other takes its slot. A unit that is to
+/// be alone has a worker to itself.
 #[derive(Debug)]
 pub struct Planner {
-    waiting: BTreeMap<TemplateId, VecDeque<Unit>>,
-    slots: usize,
-    next_worker: u32,
-    workers: BTreeMap<WorkerId, Live>,
+    lanes: Lanes,
+    capacity: Capacity,
+    held: Held,
+    crew: Crew,
+    /// How often what was left of a unit was put first.
+    returned: i64,
+    blocked: Option<Blocked>,
 }
 
-/// A live worker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Live {
-    template: TemplateId,
-    doing: Doing,
-}
-
-/// What a live worker does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Doing {
-    /// It will ask for a unit.
-    Starting,
-    /// It runs this unit.
-    Running(UnitId),
-    /// It was told that nothing is left.
-    Finishing,
+/// The first of the waiting units, while it has no room.
+#[derive(Debug)]
+struct Blocked {
+    rank: Rank,
+    passed: u32,
+    /// What has started since no more were let past it.
+    beside: Held,
 }
 
 impl Planner {
-    /// A planner for `units`. `slots` of 0 counts as 1.
-    pub fn new(units: Vec<Unit>, slots: usize) -> Self {
-        let mut waiting: BTreeMap<_, VecDeque<_>> = BTreeMap::new();
-        for unit in units {
-            waiting.entry(unit.template).or_default().push_back(unit);
+    /// A planner for these jobs. A claim for more than there is counts as one for all.
+    pub fn new(jobs: Vec<Job>, capacity: Capacity, order: Order) -> Self {
+        let mut lanes = Lanes::default();
+        let ranks = ranks(&jobs, order);
+        for (job, (rank, expected)) in jobs.into_iter().zip(ranks) {
+            let home = job.home();
+            let claim = capacity.at_most(job.claim);
+            let unit = job.unit;
+            lanes.insert(home, claim, rank, Waiting { unit, expected });
         }
         Self {
-            waiting,
-            slots: slots.max(1),
-            next_worker: 0,
-            workers: BTreeMap::new(),
+            lanes,
+            capacity,
+            held: Held::default(),
+            crew: Crew::default(),
+            returned: 0,
+            blocked: None,
         }
     }
 
-    /// Takes an input in; says what is to be done.
-    pub fn step(&mut self, input: Input) -> Vec<Action> {
-        match input {
-            Input::Start => self.fill(),
-            Input::Asked(worker) => self.answer(worker).into_iter().collect(),
-            Input::Ended { worker, rest } => {
-                if let Some(live) = self.workers.remove(&worker)
-                    && let Doing::Running(id) = live.doing
-                    && !rest.is_empty()
-                {
-                    let template = live.template;
-                    let waiting = self.waiting.entry(template).or_default();
-                    waiting.push_front(Unit {
-                        id,
-                        template,
-                        tests: rest,
-                    });
-                }
-                self.fill()
-            }
-            Input::Stop => {
-                self.waiting.clear();
-                self.fill()
-            }
-        }
-    }
-
-    fn answer(&mut self, worker: WorkerId) -> Option<Action> {
-        let live = self.workers.get_mut(&worker)?;
-        let unit = (self.waiting.get_mut(&live.template)).and_then(VecDeque::pop_front);
-        Some(if let Some(unit) = unit {
-            live.doing = Doing::Running(unit.id);
-            Action::Assign { worker, unit }
-        } else {
-            live.doing = Doing::Finishing;
-            Action::Finish(worker)
-        })
-    }
-
-    /// Starts workers while there is a unit that no live worker is about to ask for.
-    fn fill(&mut self) -> Vec<Action> {
+    /// Takes an input in at time `now`; says what is to be done.
+    pub fn step(&mut self, now: Duration, input: Input) -> Vec<Action> {
         let mut actions = Vec::new();
-        while self.workers.len() < self.slots
-            && let Some(template) = self.neediest()
-        {
-            let worker = WorkerId(self.next_worker);
-            self.next_worker += 1;
-            let doing = Doing::Starting;
-            self.workers.insert(worker, Live { template, doing });
-            actions.push(Action::StartWorker { worker, template });
+        match input {
+            Input::Start => {}
+            Input::Asked(worker) => self.asked(worker, &mut actions),
+            Input::TornDown(worker) => self.torn_down(worker),
+            Input::Ended { worker, rest } => self.ended(worker, rest),
+            Input::Add(job) => {
+                let expected = job.expected.unwrap_or_default();
+                let claim = self.capacity.at_most(job.claim.clone());
+                self.put_first(job.home(), claim, expected, job.unit);
+            }
+            Input::Slots(slots) => self.capacity.slots = slots.max(1),
+            Input::Stop => self.lanes.clear(),
         }
-        if self.workers.is_empty() && self.waiting.values().all(VecDeque::is_empty) {
-            actions.push(Action::Done);
-        }
+        self.dispatch(now, &mut actions);
         actions
     }
 
-    /// The template with the most waiting units for each worker that it would then have,
-    /// among those with a unit that nobody is about to ask for.
-    fn neediest(&self) -> Option<TemplateId> {
+    fn asked(&mut self, worker: WorkerId, actions: &mut Vec<Action>) {
+        if let Some(live) = self.crew.get_mut(worker) {
+            if let Some(claim) = live.holds.take() {
+                live.leaves = Some(claim);
+            }
+            self.crew.set(worker, Doing::Waiting);
+            // Replaced below where there is a unit for it.
+            actions.push(Action::Wait(worker));
+        }
+    }
+
+    fn torn_down(&mut self, worker: WorkerId) {
+        if let Some(live) = self.crew.get_mut(worker) {
+            // It may say so before it asks.
+            if live.leaves.take().is_none() {
+                live.holds = None;
+            }
+            live.settle(&mut self.held);
+        }
+    }
+
+    fn ended(&mut self, worker: WorkerId, rest: Vec<TestId>) {
+        let Some(mut live) = self.crew.remove(worker) else {
+            return;
+        };
+        let claim = live.holds.take();
+        live.leaves = None;
+        live.settle(&mut self.held);
+        if let Some(id) = live.running()
+            && let Some(claim) = claim
+            && !rest.is_empty()
+        {
+            let unit = Unit {
+                id,
+                template: live.home.template,
+                tests: rest,
+            };
+            self.put_first(live.home, claim, Duration::ZERO, unit);
+        }
+    }
+
+    fn put_first(&mut self, home: Home, claim: Claim, expected: Duration, unit: Unit) {
+        self.returned -= 1;
+        let rank = Rank::new(Duration::MAX, self.returned);
+        let waiting = Waiting { unit, expected };
+        self.lanes.insert(home, claim, rank, waiting);
+    }
+
+    /// Gives waiting workers units, ends those that have nothing to wait for, starts others.
+    fn dispatch(&mut self, now: Duration, actions: &mut Vec<Action>) {
+        for worker in self.crew.waiting() {
+            self.give(now, worker, actions);
+        }
+        while self.may_start()
+            && let Some(home) = self.neediest(now)
+        {
+            if self.crew.active() >= self.slots() && !self.make_place(home, actions) {
+                break;
+            }
+            if self.crew.len() >= self.slots() {
+                // The place is free when its worker has ended.
+                break;
+            }
+            let worker = self.crew.start(home);
+            let template = home.template;
+            actions.push(Action::StartWorker { worker, template });
+        }
+        if self.crew.len() == 0 && self.lanes.is_empty() {
+            actions.push(Action::Done);
+        }
+    }
+
+    /// Whether there is a place for another worker, or one that can be made.
+    fn may_start(&self) -> bool {
+        !self.lanes.is_empty() && (self.crew.len() < self.slots() || self.crew.is_any_waiting())
+    }
+
+    fn slots(&self) -> usize {
+        self.capacity.slots as usize
+    }
+
+    fn give(&mut self, now: Duration, worker: WorkerId, actions: &mut Vec<Action>) {
+        let Some(live) = self.crew.get_mut(worker) else {
+            return;
+        };
+        let home = live.home;
+        // Its own place counts as free, but for what it is still to tear down.
+        let leaves = live.leaves.clone();
+        if let Some(taken) = live.taken.take() {
+            self.held.give(&taken);
+        }
+        let spent = live.spent;
+        let is_one_too_many = self.crew.active() > self.slots();
+        let place = if spent || is_one_too_many {
+            None
+        } else {
+            self.pick(now, home, leaves.as_ref())
+        };
+        if let Some(place) = place {
+            self.start(now, worker, &place, actions);
+        } else if spent || is_one_too_many || !self.lanes.has(home) {
+            self.finish(worker, actions);
+        }
+        if let Some(live) = self.crew.get_mut(worker) {
+            live.settle(&mut self.held);
+        }
+    }
+
+    fn start(&mut self, now: Duration, worker: WorkerId, place: &Place, actions: &mut Vec<Action>) {
+        self.note_pass(place);
+        let (Some(waiting), Some(live)) = (self.lanes.take(place), self.crew.get_mut(worker))
+        else {
+            return;
+        };
+        let Waiting { unit, expected } = waiting;
+        live.spent = live.home.alone;
+        live.holds = Some(place.claim.clone());
+        live.until = now.saturating_add(expected);
+        self.crew.set(worker, Doing::Running(unit.id));
+        actions.retain(|action| *action != Action::Wait(worker));
+        actions.push(Action::Assign { worker, unit });
+    }
+
+    fn finish(&mut self, worker: WorkerId, actions: &mut Vec<Action>) {
+        self.crew.set(worker, Doing::Finishing);
+        actions.retain(|action| *action != Action::Wait(worker));
+        actions.push(Action::Finish(worker));
+    }
+
+    /// Ends a worker that waits, of another home, so that one of this has a place.
+    fn make_place(&mut self, home: Home, actions: &mut Vec<Action>) -> bool {
+        let idle = self.crew.waiting_elsewhere(home);
+        if let Some(worker) = idle {
+            self.finish(worker, actions);
+        }
+        idle.is_some()
+    }
+
+    /// The home with the most waiting units for each worker that it would then have,
+    /// among those with a unit that could start now and that nobody is about to ask for.
+    fn neediest(&mut self, now: Duration) -> Option<Home> {
         let mut neediest = None;
         let mut most = (0, 1);
-        for (template, waiting) in &self.waiting {
-            let of = |live: &&Live| live.template == *template && live.doing != Doing::Finishing;
-            let workers: Vec<_> = self.workers.values().filter(of).collect();
-            let starting = workers.iter().filter(|live| live.doing == Doing::Starting);
-            let need = (waiting.len(), workers.len() + 1);
+        let backlog: Vec<_> = self.lanes.backlog().collect();
+        for (home, waiting) in backlog {
+            let Count { all, idle } = self.crew.of(home);
             // As fractions, without dividing.
-            if waiting.len() > starting.count() && need.0 * most.1 > most.0 * need.1 {
+            let need = (waiting, all + 1);
+            let is_more = need.0 * most.1 > most.0 * need.1;
+            if waiting > idle && is_more && self.pick(now, home, None).is_some() {
                 most = need;
-                neediest = Some(*template);
+                neediest = Some(home);
             }
         }
         neediest
     }
+
+    /// The unit of a home that is to start now, on a worker that still has `leaves`.
+    fn pick(&mut self, now: Duration, home: Home, leaves: Option<&Claim>) -> Option<Place> {
+        let room = |held: &Held, claim: &Claim, capacity: &Capacity| match leaves {
+            Some(leaves) => held.has_room(&leaves.or(claim), capacity),
+            None => held.has_room(claim, capacity),
+        };
+        let head = self.lanes.head()?;
+        if room(&self.held, &head.claim, &self.capacity) {
+            self.blocked = None;
+            let heads = self.lanes.heads(home, None);
+            let fits = heads.filter(|(place, _)| room(&self.held, &place.claim, &self.capacity));
+            return fits.map(|(place, _)| place).min_by_key(|place| place.rank);
+        }
+        if self
+            .blocked
+            .as_ref()
+            .is_none_or(|blocked| blocked.rank != head.rank)
+        {
+            self.blocked = Some(Blocked::new(head.rank));
+        }
+        let blocked = self.blocked.as_ref()?;
+        let passes = PASSES_PER_SLOT.saturating_mul(self.capacity.slots);
+        let beside = if blocked.passed < passes {
+            let (at, then) = self.promise(now, &head.claim);
+            let within = self.lanes.heads(home, Some(at.saturating_sub(now)));
+            let fits = within.filter(|(place, _)| room(&self.held, &place.claim, &self.capacity));
+            let first = fits.map(|(place, _)| place).min_by_key(|place| place.rank);
+            if first.is_some() {
+                return first;
+            }
+            then
+        } else {
+            let mut beside = blocked.beside.clone();
+            beside.take(&head.claim);
+            beside
+        };
+        let heads = self.lanes.heads(home, None).map(|(place, _)| place);
+        let fits = heads.filter(|place| {
+            room(&self.held, &place.claim, &self.capacity)
+                && beside.has_room(&place.claim, &self.capacity)
+        });
+        fits.min_by_key(|place| place.rank)
+    }
+
+    /// When a claim is expected to have room, and what is held then with it.
+    fn promise(&self, now: Duration, claim: &Claim) -> (Duration, Held) {
+        let mut running: Vec<(Duration, &Claim)> = self.crew.taken().collect();
+        running.sort_by_key(|(until, _)| *until);
+        let mut held = self.held.clone();
+        let mut at = now;
+        for (until, taken) in running {
+            if held.has_room(claim, &self.capacity) {
+                break;
+            }
+            held.give(taken);
+            at = at.max(until);
+        }
+        held.take(claim);
+        (at, held)
+    }
+
+    /// A unit starts: it may have been let past the blocked one.
+    fn note_pass(&mut self, place: &Place) {
+        let passes = PASSES_PER_SLOT.saturating_mul(self.capacity.slots);
+        match &mut self.blocked {
+            Some(blocked) if blocked.rank == place.rank => self.blocked = None,
+            Some(blocked) if blocked.passed < passes => blocked.passed += 1,
+            Some(blocked) => blocked.beside.take(&place.claim),
+            None => {}
+        }
+    }
+}
+
+impl Job {
+    fn home(&self) -> Home {
+        Home {
+            template: self.unit.template,
+            alone: self.alone,
+        }
+    }
+}
+
+impl Blocked {
+    fn new(rank: Rank) -> Self {
+        Self {
+            rank,
+            passed: 0,
+            beside: Held::default(),
+        }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-    use std::collections::BTreeSet;
-
-    fn unit(id: u32, tests: usize) -> Unit {
-        let name = |n| TestId::new(format!("t.py::test_{id}_{n}")).unwrap();
-        Unit {
-            id: UnitId(id),
-            template: TemplateId(id % 100 / 10),
-            tests: (0..tests).map(name).collect(),
-        }
-    }
-
-    const A: WorkerId = WorkerId(0);
-    const B: WorkerId = WorkerId(1);
-
-    fn start(worker: WorkerId, template: u32) -> Action {
-        let template = TemplateId(template);
-        Action::StartWorker { worker, template }
-    }
-
-    fn ended(worker: WorkerId) -> Input {
-        Input::Ended {
-            worker,
-            rest: Vec::new(),
-        }
-    }
-
-    #[test]
-    fn units_go_out_one_at_a_time_and_then_workers_finish() {
-        let mut planner = Planner::new(vec![unit(0, 1), unit(1, 2)], 4);
-        let started = planner.step(Input::Start);
-        assert_eq!(started, [start(A, 0), start(B, 0)]);
-        let assigned = planner.step(Input::Asked(B));
-        assert_eq!(
-            assigned,
-            [Action::Assign {
-                worker: B,
-                unit: unit(0, 1)
-            }]
-        );
-        assert!(matches!(
-            planner.step(Input::Asked(A))[..],
-            [Action::Assign { worker: A, .. }]
-        ));
-        assert_eq!(planner.step(Input::Asked(B)), [Action::Finish(B)]);
-        assert_eq!(planner.step(ended(B)), []);
-        assert_eq!(planner.step(Input::Asked(A)), [Action::Finish(A)]);
-        assert_eq!(planner.step(ended(A)), [Action::Done]);
-    }
-
-    #[test]
-    fn what_a_dead_worker_left_goes_first_to_a_new_one() {
-        let mut planner = Planner::new(vec![unit(0, 3), unit(1, 1)], 1);
-        planner.step(Input::Start);
-        planner.step(Input::Asked(A));
-        let rest = unit(0, 3).tests[1..].to_vec();
-        let actions = planner.step(Input::Ended {
-            worker: A,
-            rest: rest.clone(),
-        });
-        assert_eq!(actions, [start(B, 0)]);
-        let expected = Unit {
-            id: UnitId(0),
-            template: TemplateId::FIRST,
-            tests: rest,
-        };
-        assert_eq!(
-            planner.step(Input::Asked(B)),
-            [Action::Assign {
-                worker: B,
-                unit: expected
-            }]
-        );
-    }
-
-    #[test]
-    fn a_finished_worker_that_dies_is_replaced_only_where_work_is_left() {
-        let mut planner = Planner::new(vec![unit(0, 1)], 2);
-        planner.step(Input::Start);
-        planner.step(Input::Asked(A));
-        assert_eq!(planner.step(Input::Asked(A)), [Action::Finish(A)]);
-        assert_eq!(planner.step(ended(A)), [Action::Done]);
-    }
-
-    #[test]
-    fn after_a_stop_nothing_starts() {
-        let mut planner = Planner::new(vec![unit(0, 1), unit(1, 1)], 1);
-        planner.step(Input::Start);
-        planner.step(Input::Asked(A));
-        assert_eq!(planner.step(Input::Stop), []);
-        assert_eq!(planner.step(Input::Asked(A)), [Action::Finish(A)]);
-        assert_eq!(planner.step(ended(A)), [Action::Done]);
-        assert_eq!(
-            Planner::new(Vec::new(), 1).step(Input::Start),
-            [Action::Done]
-        );
-    }
-
-    #[test]
-    fn a_worker_makes_room_for_one_of_another_template() {
-        // Units 0 and 1 are the first template's, 10 to 13 the second's.
-        let units = [0, 1, 10, 11, 12, 13].map(|id| unit(id, 1)).to_vec();
-        let mut planner = Planner::new(units, 2);
-        // The second has twice as much to do, and then as much for each worker.
-        assert_eq!(planner.step(Input::Start), [start(A, 1), start(B, 0)]);
-        for _ in 0..2 {
-            let [Action::Assign { unit, .. }] = &planner.step(Input::Asked(B))[..] else {
-                panic!()
-            };
-            assert_eq!(unit.template, TemplateId(0));
-        }
-        assert_eq!(planner.step(Input::Asked(B)), [Action::Finish(B)]);
-        assert_eq!(planner.step(ended(B)), [start(WorkerId(2), 1)]);
-    }
-
-    proptest! {
-        /// Whatever workers do, each test is run once and the machine comes to an end.
-        #[test]
-        fn every_test_is_assigned_exactly_once_whoever_dies(
-            sizes in proptest::collection::vec(1usize..4, 0..20),
-            slots in 1usize..5,
-            fates in proptest::collection::vec(0u8..4, 0..40),
-        ) {
-            let units: Vec<_> = sizes
-                .iter()
-                .zip(0..)
-                // Of up to ten templates.
-                .map(|(size, id)| unit(id * 7, *size))
-                .collect();
-            let all: BTreeSet<_> = units.iter().flat_map(|u| u.tests.clone()).collect();
-            let mut planner = Planner::new(units, slots);
-            let mut ran = BTreeSet::new();
-            let mut live = BTreeMap::new();
-            let mut fates = fates.into_iter();
-            let mut inputs = VecDeque::from([Input::Start]);
-            let mut done = false;
-            while let Some(input) = inputs.pop_front() {
-                for action in planner.step(input) {
-                    match action {
-                        Action::StartWorker { worker, template } => {
-                            prop_assert!(live.insert(worker, template).is_none());
-                            prop_assert!(live.len() <= slots);
-                            inputs.push_back(Input::Asked(worker));
-                        }
-                        Action::Assign { worker, unit } => {
-                            prop_assert_eq!(live[&worker], unit.template);
-                            // A worker may die in its first test, which then has its outcome.
-                            let dies = fates.next() == Some(0);
-                            let reached = if dies { 1 } else { unit.tests.len() };
-                            for test in &unit.tests[..reached] {
-                                prop_assert!(ran.insert(test.clone()), "{test} ran twice");
-                            }
-                            if dies {
-                                live.remove(&worker);
-                                let rest = unit.tests[1..].to_vec();
-                                inputs.push_back(Input::Ended { worker, rest });
-                            } else {
-                                inputs.push_back(Input::Asked(worker));
-                            }
-                        }
-                        Action::Finish(worker) => {
-                            live.remove(&worker);
-                            inputs.push_back(ended(worker));
-                        }
-                        Action::Done => done = true,
-                    }
-                }
-            }
-            prop_assert!(done);
-            prop_assert_eq!(ran, all);
-        }
-    }
-}
+mod tests;

@@ -28,6 +28,17 @@ pub(crate) fn stopped(why: &Stop, failure: Option<&str>, canvas: &mut Canvas) {
             let name = ProcessExit::Signal(*number);
             canvas.sep('!', &format!("Interrupted: {name}"), &[]);
         }
+        Stop::Deadline { limit, running } => {
+            let limit = seconds(*limit);
+            canvas.sep(
+                '!',
+                &format!("the deadline of {limit} is over"),
+                &[Ink::Red],
+            );
+            for test in running {
+                canvas.line(&format!("{test} was running"), &[]);
+            }
+        }
         Stop::Broken => {
             let what = failure.and_then(|text| text.lines().next());
             canvas.sep('!', what.unwrap_or("the run broke off"), &[Ink::Red]);

@@ -82,7 +82,9 @@ impl Live {
         if letter.is_empty() && word.is_empty() {
             return;
         }
-        self.reported.insert(report.test.clone());
+        if report.status.category != Some(Category::Retried) {
+            self.reported.insert(report.test.clone());
+        }
         let ink = [ink(report)];
         if self.verbosity > 0 {
             self.verbose_line(report, &ink, stats, canvas);
@@ -214,8 +216,11 @@ fn ink(report: &PhaseReport) -> Ink {
         Some(Category::Outcome(Outcome::Passed)) => Ink::Green,
         Some(Category::Outcome(Outcome::Failed | Outcome::Error)) => Ink::Red,
         Some(Category::Other(word)) => crate::stats::category_ink(word),
-        Some(Category::Outcome(Outcome::Skipped | Outcome::Xfailed | Outcome::Xpassed)) | None => {
-            Ink::Yellow
-        }
+        Some(
+            Category::Flaky
+            | Category::Retried
+            | Category::Outcome(Outcome::Skipped | Outcome::Xfailed | Outcome::Xpassed),
+        )
+        | None => Ink::Yellow,
     }
 }

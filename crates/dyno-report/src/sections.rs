@@ -89,6 +89,30 @@ impl Sections<'_> {
         }
     }
 
+    /// The failures after which tests were tried again.
+    pub(crate) fn retries(&mut self) {
+        if self.options.traceback == Traceback::No || self.stats.retried.is_empty() {
+            return;
+        }
+        self.canvas.sep('=', "RETRIED", &[]);
+        for report in &self.stats.retried {
+            let place = match report.phase {
+                Phase::Call => String::new(),
+                Phase::Setup | Phase::Teardown => format!("{} of ", phase(report)),
+            };
+            let title = format!(
+                "attempt {} at {place}{}",
+                report.attempt,
+                self.headline(report)
+            );
+            self.canvas.sep('_', &title, &[Ink::Yellow, Ink::Bold]);
+            if let Some(text) = &report.longrepr {
+                self.canvas.line_rendered(text);
+            }
+            self.captured(&report.sections);
+        }
+    }
+
     pub(crate) fn passes(&mut self) {
         let stats = self.stats;
         self.outputs("PASSES", 'P', &stats.passed);

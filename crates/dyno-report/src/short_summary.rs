@@ -26,6 +26,7 @@ pub(crate) fn show(stats: &Stats, live: &Live, options: &Options, canvas: &mut C
             _ => {}
         }
     }
+    lines.flaky(&stats.flaky);
     let lines = lines.written;
     if !lines.is_empty() {
         canvas.sep('=', "short test summary info", &[Ink::Cyan, Ink::Bold]);
@@ -53,6 +54,15 @@ impl Lines<'_> {
         for report in reports {
             let word = &report.status.word;
             self.message(word, report.test.as_str(), report.crash.as_deref(), ink);
+        }
+    }
+
+    /// `FLAKY test_a.py::test_b - passed in attempt 2`, whatever `-r` says.
+    fn flaky(&mut self, reports: &[PhaseReport]) {
+        for report in reports {
+            let message = format!("passed in attempt {}", report.attempt);
+            let word = &report.status.word;
+            self.message(word, report.test.as_str(), Some(&message), Ink::Yellow);
         }
     }
 

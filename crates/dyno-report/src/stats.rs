@@ -47,6 +47,10 @@ pub(crate) struct Stats {
     pub(crate) passed: Vec<PhaseReport>,
     pub(crate) xfailed: Vec<PhaseReport>,
     pub(crate) xpassed: Vec<PhaseReport>,
+    /// Failures after which the test was tried again.
+    pub(crate) retried: Vec<PhaseReport>,
+    /// Tests that passed when they were tried again.
+    pub(crate) flaky: Vec<PhaseReport>,
     pub(crate) skipped: Vec<Skipped>,
     pub(crate) warnings: Vec<Warning>,
     /// What was captured in teardowns that went well, by test.
@@ -67,6 +71,11 @@ impl Stats {
             return;
         };
         self.see(category, u64::from(report.counts));
+        match category {
+            Category::Retried => self.retried.push(report.clone()),
+            Category::Flaky => self.flaky.push(report.clone()),
+            Category::Outcome(_) | Category::Other(_) => {}
+        }
         match category.outcome() {
             Some(Outcome::Failed) => self.failed.push(report.clone()),
             Some(Outcome::Error) => self.errors.push(Trouble::Test(Box::new(report.clone()))),

@@ -103,7 +103,19 @@ impl Terminal {
             Event::RunStarted { cwd, .. } => self.cwd.clone_from(cwd),
             Event::Output { text } => self.output(text),
             Event::Collected { .. } if self.end == End::Ahead => self.collected(event),
-            Event::Planned { workers, .. } => self.planned(*workers),
+            Event::Planned { workers, seed, .. } => self.planned(*workers, *seed),
+            Event::Slow {
+                worker,
+                test,
+                phase,
+                elapsed,
+            } => {
+                let long = closing::seconds(*elapsed);
+                let phase = phase.name();
+                self.start_line();
+                let line = format!("[{worker}] {test}: {phase} has taken {long} so far");
+                self.canvas.line(&line, &[Ink::Yellow]);
+            }
             Event::TestStarted { worker, test } => {
                 if let Some(session) = &mut self.session {
                     session.started.insert(test.clone());
@@ -196,10 +208,14 @@ impl Terminal {
     }
 
     /// With several workers: `4 workers [12 items]`, as pytest-xdist says it.
-    fn planned(&mut self, workers: u32) {
+    fn planned(&mut self, workers: u32, seed: Option<u64>) {
         let Some(session) = &mut self.session else {
             return;
         };
+        if let Some(seed) = seed {
+            let line = format!("shuffled: --shuffle={seed} gives this order again");
+            self.canvas.own_line(&line, &[]);
+        }
         if workers < 2 {
             return;
         }
@@ -281,6 +297,7 @@ impl Terminal {
                 options: &session.options,
                 canvas: &mut self.canvas,
             };
+            sections.retries();
             sections.passes();
         }
         self.plugins_sections(&session.plugin_sections);

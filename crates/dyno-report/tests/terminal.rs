@@ -59,7 +59,11 @@ fn begin(tests: &[&str], verbosity: i32, workers: u32) -> Vec<Event> {
         run_started(),
         Event::Output { text },
         collected(tests, verbosity),
-        Event::Planned { units: 1, workers },
+        Event::Planned {
+            units: 1,
+            workers,
+            seed: None,
+        },
     ]
 }
 
@@ -98,6 +102,7 @@ fn reported(name: &str, worker: u32, outcome: Outcome) -> Event {
             skip: None,
             xfail: None,
             sections: Vec::new(),
+            attempt: 1,
             counts: true,
         }),
     }
@@ -108,6 +113,7 @@ fn ran(name: &str, worker: u32, outcome: Outcome) -> [Event; 3] {
     let finished = Event::TestFinished {
         worker: WorkerId(worker),
         test: id(name),
+        took: None,
     };
     [
         started(name, worker),
@@ -454,7 +460,11 @@ fn any_event() -> impl Strategy<Value = Event> {
         }),
         Just(collected(&[A, B], 0)),
         (-2..3i32).prop_map(|verbosity| collected(&[A, B, C], verbosity)),
-        (0..4u32).prop_map(|workers| Event::Planned { units: 1, workers }),
+        (0..4u32).prop_map(|workers| Event::Planned {
+            units: 1,
+            workers,
+            seed: None
+        }),
         ".{0,20}".prop_map(|text| Event::Summary { text }),
         "[a-z\n]{0,20}".prop_map(|message| Event::RunFailed { message }),
         Just(Event::Stopping { why: Stop::Broken }),

@@ -3,11 +3,11 @@
 //! Everything runs on the thread that calls [`run`]: it spawns the keeper, and a process
 //! that must die with its parent must not be spawned by a thread that may end earlier.
 
-use crate::machine::{Effect, Input, Leave, Machine};
+use crate::machine::{Effect, Input, Leave, Machine, Surroundings};
 use crate::peer::{Outbox, connect};
 use crate::spawn::{self, Launch, Role, Stdio, Template};
-use crate::{Imports, RunError, RunRequest};
-use crate::{crash_log, grace};
+use crate::{Imports, Prepared, RunError, RunRequest};
+use crate::{crash_log, grace, pressure};
 use dyno_journal::Journal;
 use dyno_model::{Event, ExitCode, ProcessExit, RealCollection, Stamped, TemplateId, WorkerId};
 use dyno_wire::template::{FromTemplate, ToTemplate};
@@ -16,7 +16,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::collections::HashMap;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -25,13 +25,14 @@ const INBOX: usize = 1024;
 
 /// Runs tests and hands each event, once it is on disk, to `on_event`.
 ///
-/// `imports` says what is to be imported; it is called while the interpreter starts.
+/// `prepare` says what is to be imported, among others; it is called while the interpreter
+/// starts.
 /// `on_collection` hears what was collected and what that depended on, before any test
-/// starts, where `imports` asks for it, once for each template. The run waits for it.
+/// starts, where that asks for it, once for each template. The run waits for it.
 pub fn run(
     request: &RunRequest,
     journal: Journal,
-    imports: impl FnOnce() -> Imports,
+    prepare: impl FnOnce() -> Prepared,
     on_event: impl FnMut(&Stamped),
     on_collection: impl FnMut(RealCollection),
 ) -> Result<ExitCode, RunError> {
@@ -44,11 +45,18 @@ pub fn run(
         spawn_template(request)?
     };
     // While the interpreter starts.
-    let imports = imports();
+    let prepared = prepare();
     let local = tokio::task::LocalSet::new();
     let code = local.block_on(
         &runtime,
-        drive(request, journal, template, imports, on_event, on_collection),
+        drive(
+            request,
+            journal,
+            template,
+            prepared,
+            on_event,
+            on_collection,
+        ),
     );
     // Readers that still wait for a peer are dropped, not waited for.
     runtime.shutdown_background();
@@ -79,26 +87,31 @@ async fn drive(
     request: &RunRequest,
     journal: Journal,
     template: Template,
-    imports: Imports,
+    prepared: Prepared,
     on_event: impl FnMut(&Stamped),
     mut on_collection: impl FnMut(RealCollection),
 ) -> Result<ExitCode, RunError> {
+    let Prepared { imports, past } = prepared;
     let (inbox, mut inputs) = mpsc::channel(INBOX);
     let began = Instant::now();
     listen_for_signals(&inbox).map_err(RunError::Runtime)?;
     let mut driver = Driver::connect(request, journal, on_event, template, inbox)?;
+    let surroundings = Surroundings {
+        processors: request.processors,
+        memory: pressure::available_memory(),
+        past,
+        seed: request.seed,
+    };
     let mut machine = Machine::new(
         request.settings.clone(),
-        request.processors,
+        surroundings,
         request.run.to_string(),
     );
     driver.record(request.started_event());
+    tokio::task::spawn_local(feel_pressure(driver.inbox.clone()));
     machine.expect_siblings(driver.collect(imports)?);
     let (code, leave) = loop {
-        // The driver holds a sender, so the channel never closes.
-        let Some(input) = inputs.recv().await else {
-            return Err(RunError::Deaf);
-        };
+        let input = next(&mut inputs, &machine, began).await?;
         let input = match input {
             Input::Template(_, FromTemplate::Recorded { collection }) => {
                 on_collection(*collection);
@@ -254,6 +267,9 @@ impl<F: FnMut(&Stamped)> Driver<F> {
                 }
             }
             Effect::Interrupt(worker) => self.signal(worker, Signal::INT),
+            // `dyno_wire::worker::TOO_LONG`
+            Effect::TellTooLong(worker) => self.signal(worker, Signal::STKFLT),
+            Effect::Terminate(worker) => self.signal(worker, Signal::TERM),
             Effect::Kill(worker) => self.signal(worker, Signal::KILL),
             Effect::StartGrace(worker) => {
                 let inbox = self.inbox.clone();
@@ -316,7 +332,7 @@ impl<F: FnMut(&Stamped)> Driver<F> {
     ) -> Result<(), RunError> {
         let (ours, theirs) = UnixStream::pair().map_err(RunError::Runtime)?;
         self.tell(template, message, Some(theirs.into()))?;
-        let crash_log = self.logs.join(format!("{worker}.crash"));
+        let stacks = ["crash", "stacks"].map(|kind| self.logs.join(format!("{worker}.{kind}")));
         let outbox = connect(
             ours,
             self.inbox.clone(),
@@ -325,7 +341,7 @@ impl<F: FnMut(&Stamped)> Driver<F> {
                 Some(Input::WorkerClosed {
                     worker,
                     garbage,
-                    crash_log: crash_log::take(&crash_log),
+                    crash_log: stacks.iter().find_map(crash_log::take),
                 })
             },
         )
@@ -381,6 +397,39 @@ impl<F: FnMut(&Stamped)> Driver<F> {
             let _ = self.keeper_ended.await;
         }
         self.journal.finish().map_err(RunError::Journal)
+    }
+}
+
+/// Says how short the machine is of processors and memory, for as long as somebody listens.
+async fn feel_pressure(inbox: mpsc::Sender<Input>) {
+    let mut clock = tokio::time::interval(pressure::PERIOD);
+    loop {
+        clock.tick().await;
+        let Some(pressure) = pressure::read() else {
+            return;
+        };
+        if inbox.send(Input::Pressure(pressure)).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// What happens next: somebody says something, or a time has come.
+async fn next(
+    inputs: &mut mpsc::Receiver<Input>,
+    machine: &Machine,
+    began: Instant,
+) -> Result<Input, RunError> {
+    let until = async |at: Option<Duration>| match at {
+        Some(at) => tokio::time::sleep(at.saturating_sub(began.elapsed())).await,
+        None => std::future::pending().await,
+    };
+    tokio::select! {
+        // What was said before a time came is taken before.
+        biased;
+        // The driver holds a sender, so the channel never closes.
+        input = inputs.recv() => input.ok_or(RunError::Deaf),
+        () = until(machine.wake_at()) => Ok(Input::Tick),
     }
 }
 

@@ -10,6 +10,7 @@ mod driver;
 mod grace;
 mod machine;
 mod peer;
+mod pressure;
 mod python;
 mod spawn;
 mod workers;
@@ -20,7 +21,8 @@ pub use dyno_wire::template::{PrunedFile, Share};
 pub use python::{NoPython, PythonPlaces, find_python};
 
 use dyno_config::Settings;
-use dyno_model::{Event, RunId};
+use dyno_model::{Event, Past, RunId, TestId};
+use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
@@ -45,6 +47,17 @@ pub struct RunRequest {
     pub processors: NonZeroU32,
     /// Seconds since the epoch.
     pub unix_time: u64,
+    /// For a shuffle, where the command line gives no seed.
+    pub seed: u64,
+}
+
+/// What a run is given while the interpreter starts.
+#[derive(Debug, Default)]
+pub struct Prepared {
+    /// What it imports.
+    pub imports: Imports,
+    /// What earlier runs tell of the tests.
+    pub past: HashMap<TestId, Past>,
 }
 
 /// What a run imports.

@@ -1,5 +1,6 @@
 //! What the runner knows of each worker.
 
+use crate::machine::{Attempt, Overdue, Watch};
 use dyno_model::{
     Category, Outcome, Phase, PhaseReport, ProcessExit, Status, TemplateId, TestId, WorkerId,
 };
@@ -20,6 +21,12 @@ pub(crate) struct Worker {
     pub(crate) running: Option<TestId>,
     /// Whether the running test's call was reported.
     pub(crate) call_reported: bool,
+    /// It has asked for more in the teardown of the last test of its unit.
+    pub(crate) unit_is_over: bool,
+    /// The phase that it is in.
+    pub(crate) watch: Option<Watch>,
+    /// What was said of a test that may be tried again.
+    pub(crate) attempt: Option<Attempt>,
     pub(crate) prospect: Prospect,
     /// Its socket is drained.
     pub(crate) closed: bool,
@@ -83,14 +90,25 @@ impl Workers {
         self.0.iter().filter_map(running)
     }
 
-    /// Takes a worker out once it is drained and its exit is known.
-    pub(crate) fn take_ended(&mut self, worker: WorkerId) -> Option<Worker> {
-        let ended = |state: &Worker| state.closed && state.exit.is_some();
-        self.0
-            .get(&worker)
-            .is_some_and(ended)
-            .then(|| self.0.remove(&worker))
-            .flatten()
+    /// The tests that run now.
+    pub(crate) fn running(&self) -> Vec<TestId> {
+        let running = |worker: &Worker| worker.running.clone();
+        self.0.values().filter_map(running).collect()
+    }
+
+    /// The phases that workers are in.
+    pub(crate) fn watches(&self) -> impl Iterator<Item = (WorkerId, &Watch)> {
+        (self.0.iter()).filter_map(|(id, worker)| Some((*id, worker.watch.as_ref()?)))
+    }
+
+    /// A worker that is drained and whose exit is known.
+    pub(crate) fn ended(&self, worker: WorkerId) -> Option<&Worker> {
+        let state = self.0.get(&worker)?;
+        (state.closed && state.exit.is_some()).then_some(state)
+    }
+
+    pub(crate) fn remove(&mut self, worker: WorkerId) -> Option<Worker> {
+        self.0.remove(&worker)
     }
 }
 
@@ -106,6 +124,7 @@ impl Worker {
     pub(crate) fn finished(&mut self, test: &TestId) {
         if self.running.as_ref() == Some(test) {
             self.running = None;
+            self.watch = None;
         }
     }
 
@@ -135,16 +154,25 @@ impl Worker {
         exit: ProcessExit,
         headline: Option<String>,
     ) -> PhaseReport {
-        let mut longrepr = format!("worker {worker} died with {exit} while it ran this test");
-        let crash = longrepr.clone();
+        let overdue = self.watch.as_ref().and_then(Watch::overdue);
+        let crash = match overdue {
+            Some(Overdue { phase, limit }) => format!(
+                "Timeout: {} took longer than {}, did not end when it was told to, and worker \
+                 {worker} was killed",
+                phase.name(),
+                seconds(limit)
+            ),
+            None => format!("worker {worker} died with {exit} while it ran this test"),
+        };
+        let mut longrepr = crash.clone();
         if let Some(detail) = &self.detail {
             longrepr.push_str("\n\n");
             longrepr.push_str(detail.trim_end());
         }
-        let (phase, outcome, letter, word) = if self.call_reported {
-            (Phase::Teardown, Outcome::Error, "E", "ERROR")
-        } else {
-            (Phase::Call, Outcome::Failed, "F", "FAILED")
+        let (phase, outcome, letter, word) = match overdue.map(|overdue| overdue.phase) {
+            Some(Phase::Setup) => (Phase::Setup, Outcome::Error, "E", "ERROR"),
+            _ if self.call_reported => (Phase::Teardown, Outcome::Error, "E", "ERROR"),
+            _ => (Phase::Call, Outcome::Failed, "F", "FAILED"),
         };
         PhaseReport {
             test: test.clone(),
@@ -161,7 +189,13 @@ impl Worker {
             skip: None,
             xfail: None,
             sections: Vec::new(),
+            attempt: 1,
             counts: true,
         }
     }
+}
+
+/// A length of time as the worker writes it: `2.5s`.
+fn seconds(length: Duration) -> String {
+    format!("{}s", length.as_secs_f64())
 }

@@ -269,4 +269,8 @@ pub struct SessionOptions {
     pub debugger: bool,
     /// pytest-xdist's `-n`, from `addopts`, where that plugin is there.
     pub xdist_workers: Option<String>,
+    /// pytest-timeout is there.
+    pub timeout_plugin: bool,
+    /// A plugin put the tests into an order of its own (`--ff`, pytest-order).
+    pub ordered: bool,
 }

@@ -5,8 +5,9 @@
 //! pytest what the next item is, so that it keeps or tears down the same fixtures as it
 //! would in a serial run. So no unit is promised to a worker before it can start it.
 
-use dyno_model::{PhaseReport, TestId, Warning};
+use dyno_model::{Phase, PhaseReport, TestId, Took, Warning};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// What the runner says to a worker.
 #[derive(Debug, Serialize, Deserialize)]
@@ -14,14 +15,46 @@ use serde::{Deserialize, Serialize};
 pub enum ToWorker {
     /// Run these tests, in this order.
     Run {
-        /// Node ids.
-        tests: Vec<TestId>,
+        /// The tests.
+        tests: Vec<ToRun>,
     },
+    /// Nothing is there for it now: tear down what is not the session's, and wait for
+    /// [`ToWorker::Run`] or [`ToWorker::Finish`] without asking again.
+    Wait,
     /// Nothing is left: tear down what is set up and end.
     Finish,
     /// End after the test that runs now, whatever is left of the unit.
     Stop,
 }
+
+/// A test, and on what terms it is to run.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToRun {
+    /// Its node id.
+    pub test: TestId,
+    /// How long its phases may take. Where any is limited, the worker says
+    /// [`FromWorker::Phase`] as each begins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Limits>,
+    /// Variables to be set while it runs.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+}
+
+/// How long the phases of a test may take, in microseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Of its set-up.
+    pub setup: Option<u64>,
+    /// Of its body.
+    pub call: Option<u64>,
+    /// Of its teardown.
+    pub teardown: Option<u64>,
+}
+
+/// The signal that tells a worker that a phase has taken too long: SIGSTKFLT (`signal(7)`:
+/// "Stack fault on coprocessor (unused)"), which nothing else sends.
+pub const TOO_LONG: i32 = 16;
 
 /// What a worker says to the runner.
 #[derive(Debug, Serialize, Deserialize)]
@@ -36,6 +69,11 @@ pub enum FromWorker {
         /// Which.
         test: TestId,
     },
+    /// A phase of a test whose time is limited begins.
+    Phase {
+        /// Which.
+        phase: Phase,
+    },
     /// pytest made a report.
     Report {
         /// In the report's own terms.
@@ -47,6 +85,9 @@ pub enum FromWorker {
     Finished {
         /// Which.
         test: TestId,
+        /// What it took.
+        #[serde(default, flatten)]
+        took: Option<Took>,
     },
     /// A warning was recorded.
     Warned {

@@ -2,13 +2,15 @@
 
 use anyhow::Context;
 use clap::{CommandFactory, Parser};
-use dyno_config::{Settings, TestOptions, resolve, split};
-use dyno_journal::{Journal, KEPT_RUNS, RunDir, Runs};
-use dyno_model::ExitCode;
+use dyno_config::{Rules, Settings, TestOptions, resolve, split};
+use dyno_journal::{History, Journal, KEPT_RUNS, RunDir, Runs};
+use dyno_model::{Event, ExitCode, Stamped};
 use dyno_report::Terminal;
-use dyno_runner::{RunRequest, find_python};
+use dyno_runner::{Prepared, RunRequest, find_python};
 use std::cell::OnceCell;
+use std::collections::HashMap;
 use std::ffi::OsString;
+use std::hash::{BuildHasher, RandomState};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -57,7 +59,14 @@ pub(crate) fn run(args: &[OsString]) -> anyhow::Result<std::process::ExitCode> {
         return Ok(code(ExitCode::UsageError));
     };
     let color = screen::Color::from_args(&parts.pytest);
-    let settings = match resolve(options, parts) {
+    let cwd = std::env::current_dir().context("cannot tell the working directory")?;
+    let root = project_root(&cwd, parts.rootdir.as_deref().map(Path::new));
+    let pyproject = std::fs::read_to_string(root.join("pyproject.toml")).ok();
+    let rules = match Rules::of(pyproject.as_deref(), options.profile.as_deref()) {
+        Ok(rules) => rules,
+        Err(error) => return Ok(refuse(&error)),
+    };
+    let settings = match resolve(options, parts, rules) {
         Ok(settings) => settings,
         Err(error) => return Ok(refuse(&error)),
     };
@@ -65,7 +74,7 @@ pub(crate) fn run(args: &[OsString]) -> anyhow::Result<std::process::ExitCode> {
         Ok(python) => python,
         Err(error) => return Ok(refuse(&error)),
     };
-    execute(settings, python, args, color)
+    execute(settings, python, args, color, cwd)
 }
 
 fn execute(
@@ -73,9 +82,9 @@ fn execute(
     python: PathBuf,
     args: &[OsString],
     color: screen::Color,
+    cwd: PathBuf,
 ) -> anyhow::Result<std::process::ExitCode> {
-    let cwd = std::env::current_dir().context("cannot tell the working directory")?;
-    let (run, journal) = start_run(&project_root(&cwd, settings.rootdir.as_deref()))?;
+    let (runs, run, journal) = start_run(&project_root(&cwd, settings.rootdir.as_deref()))?;
     let request = RunRequest {
         args: args
             .iter()
@@ -91,13 +100,27 @@ fn execute(
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default()
             .as_secs(),
+        // Drawn as the standard library draws its hash keys.
+        seed: RandomState::new().hash_one(std::process::id()) >> 32,
         settings,
     };
     let mut terminal = Terminal::new(screen::style(color));
     let mut screen = screen::Screen::default();
-    let on_event = |event: &_| screen.print(&terminal.event(event));
+    let mut took = HashMap::new();
+    let on_event = |stamped: &Stamped| {
+        if let Event::TestFinished {
+            test,
+            took: Some(this),
+            ..
+        } = &stamped.event
+        {
+            took.insert(test.clone(), *this);
+        }
+        screen.print(&terminal.event(stamped));
+    };
     let plan = OnceCell::new();
-    let imports = || {
+    let history = OnceCell::new();
+    let prepare = || {
         // Without a plan everything is imported.
         let made = ImportPlan::make(
             &request.settings,
@@ -105,14 +128,20 @@ fn execute(
             &request.python,
             &request.cwd,
         );
-        plan.get_or_init(|| made.unwrap_or_default()).imports()
+        Prepared {
+            imports: plan.get_or_init(|| made.unwrap_or_default()).imports(),
+            past: history.get_or_init(|| History::of(&runs)).tests().clone(),
+        }
     };
     let keep = |told| {
         if let Some(plan) = plan.get() {
             plan.keep(told);
         }
     };
-    let exit = dyno_runner::run(&request, journal, imports, on_event, keep)?;
+    let exit = dyno_runner::run(&request, journal, prepare, on_event, keep)?;
+    if let Some(Err(error)) = history.into_inner().map(|history| history.add(took)) {
+        eprintln!("dyno: {error}\nhint: the next run knows less of how long tests take");
+    }
     Ok(code(exit))
 }
 
@@ -149,13 +178,13 @@ pub(crate) fn project_root(cwd: &Path, rootdir: Option<&Path>) -> PathBuf {
 
 /// Makes the run's folder in the project, or, where that cannot be written, among the
 /// temporary files, with a warning.
-fn start_run(root: &Path) -> anyhow::Result<(RunDir, Journal)> {
+fn start_run(root: &Path) -> anyhow::Result<(Runs, RunDir, Journal)> {
     let runs = Runs::of(root);
     let error = match runs.start() {
-        Ok(started) => {
+        Ok((run, journal)) => {
             // Old runs that cannot be removed are no reason to run no test.
             let _ = runs.prune(KEPT_RUNS);
-            return Ok(started);
+            return Ok((runs, run, journal));
         }
         Err(error) => error,
     };
@@ -164,5 +193,7 @@ fn start_run(root: &Path) -> anyhow::Result<(RunDir, Journal)> {
         "dyno: {error}\nhint: this run is kept in {}",
         elsewhere.display()
     );
-    Ok(Runs::of(&elsewhere).start()?)
+    let runs = Runs::of(&elsewhere);
+    let (run, journal) = runs.start()?;
+    Ok((runs, run, journal))
 }

@@ -5,18 +5,30 @@
 //! before its consequences; every test that a worker was given is reported, handed on,
 //! or (after a stop) known not to have run; the run ends, whoever dies.
 
+mod attempts;
+mod planning;
+mod pressure;
 mod siblings;
 mod template;
+mod watch;
 mod workers;
 
+pub(crate) use attempts::Attempt;
+pub(crate) use pressure::Pressure;
+pub(crate) use watch::{Overdue, Watch};
+
 use crate::workers::{Prospect, Workers};
-use dyno_config::Settings;
-use dyno_model::{Event, ExitCode, ProcessExit, Stop, TemplateId, TestId, WorkerId};
-use dyno_plan::{Action, Planner};
+use attempts::Attempts;
+use dyno_config::{Load, Settings};
+use dyno_model::{
+    Bytes, Capacity, Event, ExitCode, Past, ProcessExit, Stop, TemplateId, TestId, WorkerId,
+};
+use dyno_plan::{Action, Job, Order, Planner};
 use dyno_wire::template::{Feed, FromTemplate, SessionStop, ToTemplate};
 use dyno_wire::worker::{FromWorker, ToWorker};
+use planning::{AllTerms, Outstanding};
 use siblings::Siblings;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -45,6 +57,10 @@ pub(crate) enum Input {
     },
     /// A grace period is over.
     GraceOver(WorkerId),
+    /// The time that [`Machine::wake_at`] named has come.
+    Tick,
+    /// There is so much to take of the machine now.
+    Pressure(Pressure),
     /// A signal that asks dyno to stop.
     Signal(i32),
 }
@@ -61,12 +77,29 @@ pub(crate) enum Effect {
     InterruptTemplate,
     /// Interrupt a worker, as Ctrl-C would.
     Interrupt(WorkerId),
+    /// Tell a worker that the phase it is in takes too long.
+    TellTooLong(WorkerId),
+    /// Ask a worker's process to end.
+    Terminate(WorkerId),
     /// Kill a worker that has no more to say.
     Kill(WorkerId),
     /// Say `GraceOver` after the grace period.
     StartGrace(WorkerId),
     /// The run is over.
     End(ExitCode, Leave),
+}
+
+/// What a machine is told of where it runs.
+#[derive(Debug)]
+pub(crate) struct Surroundings {
+    /// How many processors there are.
+    pub(crate) processors: NonZeroU32,
+    /// Memory that is there to be claimed.
+    pub(crate) memory: Option<Bytes>,
+    /// What earlier runs tell of the tests.
+    pub(crate) past: HashMap<TestId, Past>,
+    /// Of a shuffle, if the command line gives none.
+    pub(crate) seed: u64,
 }
 
 /// What becomes of the template at the end.
@@ -93,17 +126,32 @@ pub(crate) struct Machine {
     run: String,
     state: State,
     planner: Planner,
-    slots: u32,
+    load: Load,
+    /// Memory that is there to be claimed.
+    memory: Option<Bytes>,
+    /// What earlier runs tell of the tests.
+    past: HashMap<TestId, Past>,
+    terms: AllTerms,
+    /// The seed of a shuffle, if none was given.
+    drawn_seed: u64,
+    next_unit: u32,
+    attempts: Attempts,
+    /// Tests that are to be tried again.
+    retries: Vec<Job>,
+    /// What is run again and again until a test fails.
+    round: Vec<Job>,
     workers: Workers,
     siblings: Siblings,
     headlines: HashMap<TestId, String>,
     /// Tests of which nobody has said yet that they are over.
-    outstanding: BTreeSet<TestId>,
+    outstanding: Outstanding,
     feed: Vec<Feed>,
     maxfail: u64,
     failures: u64,
     barren: u32,
     stop: Option<Stop>,
+    /// Tests were killed after the deadline.
+    cut_short: bool,
     /// The exit code that outranks what the tests say.
     forced: Option<ExitCode>,
     template: Option<ProcessExit>,
@@ -112,23 +160,38 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    pub(crate) fn new(settings: Settings, processors: NonZeroU32, run: String) -> Self {
+    pub(crate) fn new(settings: Settings, surroundings: Surroundings, run: String) -> Self {
+        let Surroundings {
+            processors,
+            memory,
+            past,
+            seed,
+        } = surroundings;
         Self {
             settings,
             processors,
             run,
             state: State::Collecting,
-            planner: Planner::new(Vec::new(), 1),
-            slots: 1,
+            planner: Planner::new(Vec::new(), Capacity::of_slots(1), Order::Given),
+            load: Load::default(),
+            memory,
+            past,
+            terms: AllTerms::default(),
+            drawn_seed: seed,
+            next_unit: 0,
+            attempts: Attempts::default(),
+            retries: Vec::new(),
+            round: Vec::new(),
             workers: Workers::default(),
             siblings: Siblings::default(),
             headlines: HashMap::new(),
-            outstanding: BTreeSet::new(),
+            outstanding: Outstanding::new(),
             feed: Vec::new(),
             maxfail: 0,
             failures: 0,
             barren: 0,
             stop: None,
+            cut_short: false,
             forced: None,
             template: None,
             session_began: None,
@@ -140,7 +203,7 @@ impl Machine {
     pub(crate) fn fork_message(&self, worker: WorkerId) -> ToTemplate {
         ToTemplate::Fork {
             worker,
-            workers: self.slots,
+            workers: self.load.most,
             run: self.run.clone(),
         }
     }
@@ -185,13 +248,15 @@ impl Machine {
                 self.settle(worker, &mut effects);
             }
             Input::GraceOver(worker) => self.grace_over(worker, &mut effects),
+            Input::Tick => self.tick(&mut effects),
+            Input::Pressure(pressure) => self.pressed(pressure, &mut effects),
             Input::Signal(number) => self.signalled(number, &mut effects),
         }
         effects
     }
 
     fn plan(&mut self, input: dyno_plan::Input, effects: &mut Vec<Effect>) {
-        for action in self.planner.step(input) {
+        for action in self.planner.step(self.now, input) {
             match action {
                 Action::StartWorker { worker, template } => {
                     self.workers.insert(worker, template);
@@ -206,8 +271,10 @@ impl Machine {
                     if let Some(state) = self.workers.get_mut(worker) {
                         state.rest = unit.tests.clone().into();
                     }
-                    let tests = unit.tests;
-                    effects.push(Effect::ToWorker(worker, ToWorker::Run { tests }));
+                    effects.push(Effect::ToWorker(worker, self.order(unit.tests)));
+                }
+                Action::Wait(worker) => {
+                    effects.push(Effect::ToWorker(worker, ToWorker::Wait));
                 }
                 Action::Finish(worker) => {
                     if let Some(state) = self.workers.get_mut(worker) {
@@ -221,11 +288,12 @@ impl Machine {
     }
 
     fn finish_session(&mut self, effects: &mut Vec<Effect>) {
-        if self.state != State::Running {
+        if self.state != State::Running || self.next_round(effects) {
             return;
         }
+        self.give_up_attempts(effects);
         self.state = State::Ending;
-        if let Some(test) = self.outstanding.first()
+        if let Some((test, _)) = self.outstanding.first_key_value()
             && self.stop.is_none()
         {
             // It should not be possible; a test that is lost must not pass for one that ran.
@@ -246,6 +314,16 @@ impl Machine {
         // The first waits for the end of the others.
         effects.extend(self.siblings.live().map(finish));
         effects.push(finish(TemplateId::FIRST));
+    }
+
+    /// A test is over, or one of the times that it is to be run.
+    fn account_for(&mut self, test: &TestId) {
+        if let Some(left) = self.outstanding.get_mut(test) {
+            *left -= 1;
+            if *left == 0 {
+                self.outstanding.remove(test);
+            }
+        }
     }
 
     fn feed(&mut self, event: Feed, effects: &mut Vec<Effect>) {
@@ -304,7 +382,9 @@ impl Machine {
     fn end(&mut self, leave: Leave, effects: &mut Vec<Effect>) {
         self.state = State::Over;
         let exit = self.forced.unwrap_or(match self.stop {
-            Some(Stop::Signal { .. } | Stop::Asked { .. }) => ExitCode::Interrupted,
+            Some(Stop::Signal { .. } | Stop::Asked { .. } | Stop::Deadline { .. }) => {
+                ExitCode::Interrupted
+            }
             Some(Stop::Broken) => ExitCode::InternalError,
             _ if self.failures > 0 => ExitCode::TestsFailed,
             _ => ExitCode::Ok,
@@ -328,6 +408,9 @@ fn session_stop(stop: &Stop) -> SessionStop {
         },
         Stop::Signal { .. } => SessionStop::Interrupted {
             reason: "KeyboardInterrupt".to_owned(),
+        },
+        Stop::Deadline { .. } => SessionStop::Interrupted {
+            reason: "the deadline is over".to_owned(),
         },
         Stop::Broken => SessionStop::Interrupted {
             reason: "the run cannot go on".to_owned(),

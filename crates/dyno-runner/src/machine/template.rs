@@ -1,11 +1,9 @@
 //! What the template says, and its end.
 
 use super::{Effect, Leave, Machine, State};
-use dyno_model::{Event, ExitCode, Item, ProcessExit, Stop, TemplateId, TestId};
-use dyno_plan::{Grouping, Planner, units};
-use dyno_wire::template::{Collected, FromTemplate};
+use dyno_model::{Event, ExitCode, ProcessExit, Stop, TemplateId};
+use dyno_wire::template::FromTemplate;
 use dyno_wire::worker::ToWorker;
-use std::collections::HashMap;
 
 impl Machine {
     pub(super) fn template_says(
@@ -88,46 +86,6 @@ impl Machine {
         }
     }
 
-    fn collected(&mut self, collected: Collected, effects: &mut Vec<Effect>) {
-        if !self.is_whole(effects) {
-            return;
-        }
-        let (siblings, deselected) = self.siblings.take_items();
-        let options = collected.options;
-        let addopts = options.xdist_workers.as_deref();
-        let slots = self
-            .settings
-            .slots(self.processors, addopts, options.debugger);
-        let grouping = if slots == 1 {
-            Grouping::Whole
-        } else {
-            Grouping::SharedFixtures
-        };
-        let templates: Vec<Vec<Item>> = [collected.items].into_iter().chain(siblings).collect();
-        let units = units(templates.iter().map(Vec::as_slice), grouping);
-        let items = templates.concat();
-        self.headlines = headlines(&items);
-        self.outstanding = items.iter().map(|item| item.id.clone()).collect();
-        self.maxfail = options.maxfail;
-        self.slots = slots;
-        effects.push(Effect::Record(Event::Collected {
-            items,
-            deselected: collected.deselected + deselected,
-            display: options.display,
-        }));
-        effects.push(Effect::Record(Event::Planned {
-            units: u32::try_from(units.len()).unwrap_or(u32::MAX),
-            workers: slots,
-        }));
-        self.planner = Planner::new(units, slots as usize);
-        self.state = State::Running;
-        if self.stop.is_some() {
-            self.plan(dyno_plan::Input::Stop, effects);
-        } else {
-            self.plan(dyno_plan::Input::Start, effects);
-        }
-    }
-
     fn session_done(&mut self, code: u8, effects: &mut Vec<Effect>) {
         let code = ExitCode::from(code);
         if self.state == State::Running {
@@ -164,10 +122,4 @@ impl Machine {
             self.orphaned(worker, effects);
         }
     }
-}
-
-/// What a failure of each test is headed with.
-fn headlines(items: &[Item]) -> HashMap<TestId, String> {
-    let of = |item: &Item| (item.id.clone(), item.location.domain.clone());
-    items.iter().map(of).collect()
 }

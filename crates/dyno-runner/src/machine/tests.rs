@@ -2,7 +2,7 @@
 
 use super::workers::BARREN_WORKERS;
 use super::*;
-use dyno_config::{TestOptions, resolve, split};
+use dyno_config::{Rules, TestOptions, resolve, split};
 use dyno_model::{
     Category, Display, Item, Location, Outcome, Phase, PhaseReport, Progress, Status, TestId,
 };
@@ -51,6 +51,8 @@ pub(super) fn collected(items: Vec<Item>, maxfail: u64) -> Input {
                 maxfail,
                 debugger: false,
                 xdist_workers: None,
+                timeout_plugin: false,
+                ordered: false,
             },
         })),
     )
@@ -62,8 +64,19 @@ pub(super) fn machine(args: &[&str]) -> Machine {
         workers: workers.map(|text| text.parse().unwrap()),
         ..TestOptions::default()
     };
-    let settings = resolve(options, split(args.iter().map(OsString::from))).unwrap();
-    Machine::new(settings, NonZeroU32::new(2).unwrap(), "run".to_owned())
+    let args = split(args.iter().map(OsString::from));
+    let settings = resolve(options, args, Rules::default()).unwrap();
+    machine_of(settings)
+}
+
+pub(super) fn machine_of(settings: Settings) -> Machine {
+    let surroundings = Surroundings {
+        processors: NonZeroU32::new(2).unwrap(),
+        memory: None,
+        past: HashMap::new(),
+        seed: 7,
+    };
+    Machine::new(settings, surroundings, "run".to_owned())
 }
 
 fn report(name: &str, phase: Phase, outcome: Option<Outcome>) -> FromWorker {
@@ -83,6 +96,7 @@ fn report(name: &str, phase: Phase, outcome: Option<Outcome>) -> FromWorker {
             skip: None,
             xfail: None,
             sections: Vec::new(),
+            attempt: 1,
             counts: true,
         }),
         packed: String::new(),
@@ -94,7 +108,10 @@ pub(super) fn started(name: &str) -> FromWorker {
 }
 
 pub(super) fn finished(name: &str) -> FromWorker {
-    FromWorker::Finished { test: test(name) }
+    FromWorker::Finished {
+        test: test(name),
+        took: None,
+    }
 }
 
 fn worker_closed(worker: WorkerId) -> Input {
@@ -166,7 +183,7 @@ impl Bench {
             if let Effect::ToWorker(worker, ToWorker::Run { tests }) = effect
                 && *worker == to
             {
-                given.extend(tests.iter().map(ToString::to_string));
+                given.extend(tests.iter().map(|one| one.test.to_string()));
             }
         }
         given
@@ -553,10 +570,10 @@ proptest! {
         let mut waiting = std::collections::VecDeque::new();
         loop {
             // Look at what is new, and let the workers concerned act.
-            let new: Vec<_> = run.effects[told..].iter().filter_map(|effect| match effect {
+            let new: Vec<(WorkerId, Option<Vec<TestId>>)> = run.effects[told..].iter().filter_map(|effect| match effect {
                 Effect::Fork(worker, _) => Some((*worker, None)),
                 Effect::ToWorker(worker, ToWorker::Run { tests }) => {
-                    Some((*worker, Some(tests.clone())))
+                    Some((*worker, Some(tests.iter().map(|one| one.test.clone()).collect())))
                 }
                 Effect::ToWorker(worker, ToWorker::Finish) => Some((*worker, Some(Vec::new()))),
                 _ => None,
@@ -578,13 +595,15 @@ proptest! {
                             break;
                         }
                         if index + 1 < tests.len() {
-                            run.says(worker, [FromWorker::Finished { test: test.clone() }]);
+                            let (test, took) = (test.clone(), None);
+                            run.says(worker, [FromWorker::Finished { test, took }]);
                         }
                     }
                     if !dies {
                         let test = tests.last().unwrap().clone();
                         // The question comes before the last teardown's end, as in a worker.
-                        run.says(worker, [FromWorker::Finished { test }, FromWorker::Next]);
+                        let finished = FromWorker::Finished { test, took: None };
+                        run.says(worker, [FromWorker::Next, finished]);
                     }
                 }
             }

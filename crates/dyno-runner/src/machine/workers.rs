@@ -3,7 +3,7 @@
 use super::{Effect, Machine};
 use crate::workers::{Ending, Prospect, Worker};
 use dyno_model::{
-    Category, Event, ExitCode, Outcome, Phase, PhaseReport, ProcessExit, Stop, TestId,
+    Category, Event, ExitCode, Outcome, Phase, PhaseReport, ProcessExit, Stop, TestId, Took,
     WorkerFailure, WorkerId,
 };
 use dyno_wire::template::Feed;
@@ -12,6 +12,14 @@ use dyno_wire::worker::FromWorker;
 /// So many workers in a row may die before they run a test. One may be bad luck, three
 /// are a suite that cannot be forked or an exhausted machine.
 pub(super) const BARREN_WORKERS: u32 = 3;
+
+/// The phase that follows a report, as far as it tells.
+fn after(report: &PhaseReport) -> Phase {
+    match report.phase {
+        Phase::Setup if report.status.category.is_none() => Phase::Call,
+        _ => Phase::Teardown,
+    }
+}
 
 impl Machine {
     pub(super) fn worker_says(
@@ -28,31 +36,34 @@ impl Machine {
                 if let Some(state) = self.workers.get_mut(worker) {
                     state.started(&test);
                 }
+                self.phase_began(worker, Phase::Setup, false);
+                self.attempt_began(worker, &test);
                 effects.push(Effect::Record(Event::TestStarted {
                     worker,
                     test: test.clone(),
                 }));
                 let test = test.into();
-                self.feed(Feed::Start { test }, effects);
+                self.hint(worker, Feed::Start { test }, effects);
             }
+            FromWorker::Phase { phase } => self.phase_began(worker, phase, true),
             FromWorker::Report { report, packed } => {
                 if let Some(state) = self.workers.get_mut(worker) {
                     state.call_reported |= report.phase == Phase::Call;
                 }
-                self.reported(worker, report, effects);
-                self.feed(Feed::Report { packed }, effects);
+                self.phase_began(worker, after(&report), false);
+                self.say(worker, *report, Feed::Report { packed }, effects);
             }
-            FromWorker::Finished { test } => {
-                if let Some(state) = self.workers.get_mut(worker) {
+            FromWorker::Finished { test, took } => {
+                let fed = test.as_str().to_owned();
+                self.hint(worker, Feed::Finish { test: fed }, effects);
+                self.finished(worker, &test, took, effects);
+                let left = self.workers.get_mut(worker).is_some_and(|state| {
                     state.finished(&test);
+                    std::mem::take(&mut state.unit_is_over)
+                });
+                if left {
+                    self.plan(dyno_plan::Input::TornDown(worker), effects);
                 }
-                self.outstanding.remove(&test);
-                effects.push(Effect::Record(Event::TestFinished {
-                    worker,
-                    test: test.clone(),
-                }));
-                let test = test.into();
-                self.feed(Feed::Finish { test }, effects);
             }
             FromWorker::Warned { warning } => {
                 effects.push(Effect::Record(Event::Warned(warning)));
@@ -96,11 +107,43 @@ impl Machine {
                 });
                 effects.push(Effect::Kill(worker));
             }
-            _ => self.plan(dyno_plan::Input::Asked(worker), effects),
+            _ => {
+                if let Some(state) = self.workers.get_mut(worker) {
+                    // It asks while it tears the last test of its unit down.
+                    state.unit_is_over = state.running.is_some();
+                }
+                self.plan(dyno_plan::Input::Asked(worker), effects);
+            }
         }
     }
 
-    fn reported(&mut self, worker: WorkerId, report: Box<PhaseReport>, effects: &mut Vec<Effect>) {
+    /// A test, or an attempt at it, is over.
+    fn finished(
+        &mut self,
+        worker: WorkerId,
+        test: &TestId,
+        took: Option<Took>,
+        effects: &mut Vec<Effect>,
+    ) {
+        if self.attempt_ended(worker, test, effects) {
+            self.account_for(test);
+        }
+        effects.push(Effect::Record(Event::TestFinished {
+            worker,
+            test: test.clone(),
+            took,
+        }));
+        for job in std::mem::take(&mut self.retries) {
+            self.plan(dyno_plan::Input::Add(job), effects);
+        }
+    }
+
+    pub(super) fn reported(
+        &mut self,
+        worker: WorkerId,
+        report: Box<PhaseReport>,
+        effects: &mut Vec<Effect>,
+    ) {
         let outcome = report.status.category.as_ref().and_then(Category::outcome);
         let failed = matches!(outcome, Some(Outcome::Failed | Outcome::Error));
         effects.push(Effect::Record(Event::Reported { worker, report }));
@@ -129,34 +172,31 @@ impl Machine {
 
     /// Accounts for a worker once its socket is drained and its exit is known.
     pub(super) fn settle(&mut self, worker: WorkerId, effects: &mut Vec<Effect>) {
-        let Some(state) = self.workers.take_ended(worker) else {
+        let stopping = self.stop.is_some();
+        let Some(state) = self.workers.ended(worker) else {
             return;
         };
         let exit = state.exit.unwrap_or(ProcessExit::Unknown);
-        let stopping = self.stop.is_some();
         let ending = if self.template.is_some() {
             // It was killed with the template, which has been said already.
             Ending::AsTold
         } else {
             state.ending(stopping)
         };
-        let mut failure = None;
-        match ending {
-            Ending::AsTold => {}
-            Ending::InTest(ref test) => {
-                self.crashed(worker, test, exit, &state, effects);
-                failure = Some(WorkerFailure {
-                    test: Some(test.clone()),
-                    detail: state.detail.clone(),
-                });
-            }
-            Ending::BetweenTests => {
-                failure = Some(WorkerFailure {
-                    test: None,
-                    detail: state.detail.clone(),
-                });
-            }
+        let test = match &ending {
+            Ending::InTest(test) => Some(test.clone()),
+            Ending::AsTold | Ending::BetweenTests => None,
+        };
+        let failure = (ending != Ending::AsTold).then(|| WorkerFailure {
+            test: test.clone(),
+            detail: state.detail.clone(),
+        });
+        if let Some(test) = test {
+            self.crashed(worker, &test, exit, effects);
         }
+        let Some(state) = self.workers.remove(worker) else {
+            return;
+        };
         effects.push(Effect::Record(Event::WorkerEnded {
             worker,
             exit,
@@ -178,20 +218,18 @@ impl Machine {
         worker: WorkerId,
         test: &TestId,
         exit: ProcessExit,
-        state: &Worker,
         effects: &mut Vec<Effect>,
     ) {
-        self.outstanding.remove(test);
         let headline = self.headlines.get(test).cloned();
+        let Some(state) = self.workers.get_mut(worker) else {
+            return;
+        };
         let report = state.crash_report(worker, test, exit, headline);
         let message = report.longrepr.clone().unwrap_or_default();
-        self.reported(worker, Box::new(report), effects);
-        effects.push(Effect::Record(Event::TestFinished {
-            worker,
-            test: test.clone(),
-        }));
-        let test = test.as_str().to_owned();
-        self.feed(Feed::Crash { test, message }, effects);
+        let fed = test.as_str().to_owned();
+        let crash = Feed::Crash { test: fed, message };
+        self.say(worker, report, crash, effects);
+        self.finished(worker, test, None, effects);
     }
 
     fn died_between_tests(

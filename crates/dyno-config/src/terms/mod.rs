@@ -1,0 +1,288 @@
+//! On what terms a test runs: what it may take of the machine, how long it may last, how
+//! often it is tried.
+//!
+//! `[tool.dyno]` in `pyproject.toml` says it by rules:
+//!
+//! ```toml
+//! [tool.dyno]
+//! workers = "auto"              # where the command line has no -n
+//! timeout = "10m"               # of each phase of a test: setup, call, teardown
+//! slow = "60s"                  # a phase that takes longer is named while it runs
+//! deadline = "2h"               # of the whole run
+//! retries = 0
+//! tokens = { etcd = 1, gpu = 2 } # how many there are; of others there is one
+//!
+//! [[tool.dyno.rules]]
+//! filter = "e2e and not gpu_0"  # as for -m; `name` as for -k, `path` a pattern of the file
+//! timeout = { setup = "5m", call = "1m" }
+//! retries = 2
+//! tokens = ["gpu"]
+//! slots = 2
+//! cpu = 1.5
+//! memory = "8 GiB"
+//! exclusive = false
+//! lane = "own"
+//! env = { HF_HUB_OFFLINE = "1" }
+//!
+//! [tool.dyno.profiles.ci]       # dyno test --profile ci
+//! retries = 1
+//! ```
+//!
+//! A test's own markers come first, then the first rule that says a thing (those of the
+//! profile before the others), then what the profile says of every test, then the table.
+
+mod declared;
+mod quantity;
+mod rule;
+mod table;
+
+pub(crate) use quantity::length;
+
+use crate::Workers;
+use dyno_model::{Claim, Item, TokenName};
+use rule::Rule;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+/// A test that has run so long is named, where nothing else is said.
+const SLOW: Duration = Duration::from_secs(60);
+
+/// What holds for a run and for each of its tests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rules {
+    /// How many workers may run, where the command line says nothing.
+    pub workers: Option<Workers>,
+    /// How long the run may take.
+    pub deadline: Option<Duration>,
+    /// A phase of a test that takes longer is named, and again after each such time.
+    pub slow: Duration,
+    /// How many of each token there are.
+    pub tokens: BTreeMap<TokenName, u32>,
+    timeout: Timeouts,
+    retries: u32,
+    rules: Vec<Rule>,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            workers: None,
+            deadline: None,
+            slow: SLOW,
+            tokens: BTreeMap::new(),
+            timeout: Timeouts::default(),
+            retries: 0,
+            rules: Vec::new(),
+        }
+    }
+}
+
+/// On what terms one test runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// What it takes of the machine.
+    pub claim: Claim,
+    /// How long each phase may take.
+    pub timeouts: Timeouts,
+    /// How often it is tried again when it fails.
+    pub retries: u32,
+    /// In which processes it runs.
+    pub lane: Lane,
+    /// Variables that are set while it runs.
+    pub env: BTreeMap<String, String>,
+}
+
+/// How long each phase of a test may take; without an end where it is absent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Of its fixtures' set-up.
+    pub setup: Option<Duration>,
+    /// Of its body.
+    pub call: Option<Duration>,
+    /// Of its fixtures' teardown.
+    pub teardown: Option<Duration>,
+}
+
+impl Timeouts {
+    /// The same for each phase.
+    pub fn each(length: Duration) -> Self {
+        Self {
+            setup: Some(length),
+            call: Some(length),
+            teardown: Some(length),
+        }
+    }
+
+    fn later(self, by: Duration) -> Self {
+        let later = |limit: Option<Duration>| limit.map(|limit| limit + by);
+        Self {
+            setup: later(self.setup),
+            call: later(self.call),
+            teardown: later(self.teardown),
+        }
+    }
+
+    /// These, and the other's where there is none.
+    fn or(self, other: Self) -> Self {
+        Self {
+            setup: self.setup.or(other.setup),
+            call: self.call.or(other.call),
+            teardown: self.teardown.or(other.teardown),
+        }
+    }
+}
+
+/// Whose the marker `timeout` is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeoutMarker {
+    /// dyno's.
+    Ours,
+    /// pytest-timeout's: dyno ends only what the plugin could not.
+    Plugins,
+}
+
+/// How long after pytest-timeout's limit dyno ends a test: the plugin counts from another
+/// moment, and it writes the stacks.
+const BEHIND_PLUGIN: Duration = Duration::from_secs(10);
+
+/// In which processes tests run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Lane {
+    /// In one that has run others and will run more.
+    #[default]
+    Shared,
+    /// In one of its own, forked for it; with the tests that must share its fixtures.
+    Own,
+}
+
+/// `[tool.dyno]` that cannot be followed, with every reason. The text is ready for a terminal.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct RulesError(String);
+
+impl Rules {
+    /// What a `pyproject.toml` says, with a profile where one is named.
+    pub fn of(pyproject: Option<&str>, profile: Option<&str>) -> Result<Self, RulesError> {
+        let file: table::File = pyproject
+            .map(toml::from_str)
+            .transpose()
+            .map_err(|error: toml::de::Error| {
+                RulesError(format!("pyproject.toml: {}", error.to_string().trim_end()))
+            })?
+            .unwrap_or_default();
+        let mut written = file.tool.dyno;
+        let base = written.base();
+        let chosen = match profile {
+            None => table::Profile::default(),
+            Some(name) => (written.profiles.get(name).cloned())
+                .ok_or_else(|| no_profile(name, written.profiles.keys()))?,
+        };
+        let mut problems = Vec::new();
+        let mut rules = Vec::new();
+        let of_profile = profile.map(|name| format!("profiles.{name}.rules"));
+        for (place, written) in [(of_profile, chosen.rules), (None, base.rules)] {
+            let place = place.unwrap_or_else(|| "rules".to_owned());
+            for (number, written) in (1..).zip(written) {
+                match Rule::of(written) {
+                    Ok(rule) => rules.push(rule),
+                    Err(reasons) => problems.extend(
+                        (reasons.into_iter())
+                            .map(|why| format!("[tool.dyno] {place}, number {number}: {why}")),
+                    ),
+                }
+            }
+        }
+        let workers = match workers(chosen.workers.or(base.workers)) {
+            Ok(workers) => workers,
+            Err(why) => {
+                problems.push(format!("[tool.dyno] workers: {why}"));
+                None
+            }
+        };
+        if !problems.is_empty() {
+            return Err(RulesError(format!(
+                "pyproject.toml: {}",
+                problems.join("\n")
+            )));
+        }
+        let timeout = |limit: Option<table::Limit>| limit.map(Timeouts::from).unwrap_or_default();
+        let mut tokens = base.tokens;
+        tokens.extend(chosen.tokens);
+        Ok(Self {
+            workers,
+            deadline: chosen.deadline.or(base.deadline).map(|length| length.0),
+            slow: chosen.slow.or(base.slow).map_or(SLOW, |length| length.0),
+            tokens,
+            timeout: timeout(chosen.timeout).or(timeout(base.timeout)),
+            retries: chosen.retries.or(base.retries).unwrap_or(0),
+            rules,
+        })
+    }
+
+    /// On what terms a test runs of which no marker and no rule says a thing.
+    pub fn plain(&self) -> Terms {
+        Terms {
+            timeouts: self.timeout,
+            retries: self.retries,
+            ..Terms::default()
+        }
+    }
+
+    /// On what terms a test runs.
+    pub fn terms(&self, item: &Item, timeout_marker: TimeoutMarker) -> Terms {
+        let mut declared = declared::of(item);
+        if timeout_marker == TimeoutMarker::Plugins {
+            declared.timeouts = declared
+                .timeouts
+                .map(|timeouts| timeouts.later(BEHIND_PLUGIN));
+        }
+        let matching: Vec<&Rule> = self.rules.iter().filter(|rule| rule.holds(item)).collect();
+        let mut terms = Terms {
+            claim: declared.claim(&matching),
+            timeouts: declared.timeouts.unwrap_or_default(),
+            retries: self.retries,
+            ..Terms::default()
+        };
+        for rule in &matching {
+            terms.timeouts = terms.timeouts.or(rule.timeouts);
+            for (name, value) in &rule.env {
+                let set = terms.env.entry(name.clone());
+                set.or_insert_with(|| value.clone());
+            }
+        }
+        terms.timeouts = terms.timeouts.or(self.timeout);
+        if let Some(retries) = matching.iter().find_map(|rule| rule.retries) {
+            terms.retries = retries;
+        }
+        if let Some(lane) = matching.iter().find_map(|rule| rule.lane) {
+            terms.lane = lane;
+        }
+        terms
+    }
+}
+
+fn workers(written: Option<table::Workers>) -> Result<Option<Workers>, String> {
+    Ok(match written {
+        None => None,
+        Some(table::Workers::Count(count)) => Some(Workers::Count(
+            NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN),
+        )),
+        Some(table::Workers::Text(text)) => Some(text.parse()?),
+    })
+}
+
+fn no_profile<'a>(name: &str, there: impl Iterator<Item = &'a String>) -> RulesError {
+    let there: Vec<&str> = there.map(String::as_str).collect();
+    let hint = if there.is_empty() {
+        "pyproject.toml has none: a table [tool.dyno.profiles.NAME] makes one".to_owned()
+    } else {
+        format!("there are: {}", there.join(", "))
+    };
+    RulesError(format!("there is no profile {name:?}\nhint: {hint}"))
+}
+
+#[cfg(test)]
+mod tests;

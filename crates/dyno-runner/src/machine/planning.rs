@@ -1,0 +1,313 @@
+//! From what was collected to the plan of the run.
+
+use super::{Machine, State};
+use crate::machine::Effect;
+use dyno_config::{Lane, Repeat, Terms, TimeoutMarker};
+use dyno_model::{Capacity, Claim, Event, Item, MilliCpu, TestId, UnitId, WorkerId};
+use dyno_plan::{Grouping, Input, Job, Order, Planner, Unit, partition, units};
+use dyno_wire::template::Collected;
+use dyno_wire::worker::{Limits, ToRun, ToWorker};
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+/// On what terms the tests of the run are run.
+#[derive(Debug, Default)]
+pub(super) struct AllTerms {
+    plain: Terms,
+    /// Where they are not the plain ones.
+    special: HashMap<TestId, Terms>,
+}
+
+impl AllTerms {
+    pub(super) fn of(&self, test: &TestId) -> &Terms {
+        self.special.get(test).unwrap_or(&self.plain)
+    }
+}
+
+impl Machine {
+    pub(super) fn collected(&mut self, collected: Collected, effects: &mut Vec<Effect>) {
+        if !self.is_whole(effects) {
+            return;
+        }
+        let (siblings, mut deselected) = self.siblings.take_items();
+        deselected += collected.deselected;
+        let options = collected.options;
+        let mut templates: Vec<Vec<Item>> = [collected.items].into_iter().chain(siblings).collect();
+        if let Some(part) = self.settings.partition {
+            deselected += partition(&mut templates, part);
+        }
+        let addopts = options.xdist_workers.as_deref();
+        let load = (self.settings).load(self.processors, addopts, options.debugger);
+        let marker = if options.timeout_plugin {
+            TimeoutMarker::Plugins
+        } else {
+            TimeoutMarker::Ours
+        };
+        let items = templates.concat();
+        self.take_terms(&items, marker);
+        self.headlines = headlines(&items);
+        self.maxfail = match self.settings.repeat {
+            Repeat::UntilFail if options.maxfail == 0 => 1,
+            _ => options.maxfail,
+        };
+        self.load = load;
+        let debugger = self.settings.debugger || options.debugger;
+        let plan = self.plan_of(&templates, options.ordered, debugger);
+        let waits = |job: &Job| job.claim.cpu < WHOLE;
+        if load.by_cpu && !plan.jobs.iter().any(waits) {
+            // Nothing is known to wait: one worker a processor.
+            let processors = self.processors.get();
+            self.load.slots = processors;
+            self.load.most = processors;
+        }
+        effects.push(Effect::Record(Event::Collected {
+            items,
+            deselected,
+            display: options.display,
+        }));
+        effects.push(Effect::Record(Event::Planned {
+            units: u32::try_from(plan.jobs.len()).unwrap_or(u32::MAX),
+            workers: self.load.most,
+            seed: plan.seed,
+        }));
+        self.count_outstanding(&plan.jobs);
+        if self.settings.repeat == Repeat::UntilFail {
+            self.round.clone_from(&plan.jobs);
+        }
+        self.planner = Planner::new(plan.jobs, self.capacity(), plan.order);
+        self.state = State::Running;
+        let input = if self.stop.is_some() {
+            Input::Stop
+        } else {
+            Input::Start
+        };
+        self.plan(input, effects);
+    }
+
+    fn take_terms(&mut self, items: &[Item], marker: TimeoutMarker) {
+        let rules = &self.settings.rules;
+        let with_retries = |mut terms: Terms| {
+            terms.retries = self.settings.retries.unwrap_or(terms.retries);
+            terms
+        };
+        let plain = with_retries(rules.plain());
+        let mut special = HashMap::new();
+        for item in items {
+            let terms = with_retries(rules.terms(item, marker));
+            if terms != plain {
+                special.insert(item.id.clone(), terms);
+            }
+        }
+        self.terms = AllTerms { plain, special };
+    }
+
+    fn capacity(&self) -> Capacity {
+        Capacity {
+            slots: self.load.slots,
+            cpu: Some(MilliCpu(u64::from(self.processors.get()) * 1000)),
+            memory: self.memory,
+            tokens: self.settings.rules.tokens.clone(),
+        }
+    }
+
+    fn plan_of(&mut self, templates: &[Vec<Item>], ordered: bool, debugger: bool) -> Plan {
+        let one = self.load.most == 1;
+        let has_own = |terms: &Terms| terms.lane == Lane::Own;
+        let apart = self.settings.shuffle.is_some()
+            || self.settings.repeat != Repeat::ONCE
+            || has_own(&self.terms.plain)
+            || self.terms.special.values().any(has_own);
+        let grouping = if debugger || (one && !apart) {
+            Grouping::Whole
+        } else {
+            Grouping::SharedFixtures
+        };
+        let seed = (self.settings.shuffle).map(|given| given.unwrap_or(self.drawn_seed));
+        let order = match seed {
+            _ if debugger => Order::Given,
+            Some(seed) => Order::Shuffled(seed),
+            None if one || ordered => Order::Given,
+            None => Order::LongestFirst,
+        };
+        let units = units(templates.iter().map(Vec::as_slice), grouping);
+        let mut jobs: Vec<Job> = units.into_iter().map(|unit| self.job(unit)).collect();
+        if let Repeat::Times(times) = self.settings.repeat {
+            repeat(&mut jobs, times.get());
+        }
+        let alone = self.settings.repeat != Repeat::ONCE;
+        for job in &mut jobs {
+            job.alone |= alone;
+        }
+        self.next_unit = u32::try_from(jobs.len()).unwrap_or(u32::MAX);
+        Plan { jobs, order, seed }
+    }
+
+    pub(super) fn job(&self, unit: Unit) -> Job {
+        let mut claim = Claim::default();
+        let mut alone = false;
+        for test in &unit.tests {
+            let terms = self.terms.of(test);
+            claim = claim.or(&terms.claim);
+            alone |= terms.lane == Lane::Own;
+        }
+        let (expected, cpu) = self.expected(&unit.tests);
+        if self.load.by_cpu && claim.cpu == MilliCpu(0) {
+            claim.cpu = cpu;
+        }
+        Job {
+            unit,
+            claim,
+            expected,
+            alone,
+        }
+    }
+
+    /// How long these tests took together, where that is known of each; and what part of a
+    /// processor they used, which is a whole one where it is not known.
+    fn expected(&self, tests: &[TestId]) -> (Option<Duration>, MilliCpu) {
+        let mut elapsed = Duration::ZERO;
+        let mut cpu = Duration::ZERO;
+        for test in tests {
+            let Some(past) = self.past.get(test) else {
+                return (None, WHOLE);
+            };
+            elapsed += past.elapsed;
+            cpu += past.cpu;
+        }
+        (Some(elapsed), share(elapsed, cpu))
+    }
+
+    /// A test that is to be tried again, by itself.
+    pub(super) fn again(&mut self, test: TestId, worker: WorkerId) -> Option<Job> {
+        let template = self.workers.get_mut(worker)?.template;
+        let id = UnitId(self.next_unit);
+        self.next_unit = self.next_unit.saturating_add(1);
+        let tests = vec![test];
+        let unit = Unit {
+            id,
+            template,
+            tests,
+        };
+        Some(Job {
+            alone: true,
+            ..self.job(unit)
+        })
+    }
+
+    fn count_outstanding(&mut self, jobs: &[Job]) {
+        for test in jobs.iter().flat_map(|job| &job.unit.tests) {
+            *self.outstanding.entry(test.clone()).or_default() += 1;
+        }
+    }
+
+    /// The next round of tests that are run until one fails. False where there is none.
+    pub(super) fn next_round(&mut self, effects: &mut Vec<Effect>) -> bool {
+        if self.round.is_empty() || self.stop.is_some() || self.failures > 0 {
+            return false;
+        }
+        let jobs = self.round.clone();
+        self.count_outstanding(&jobs);
+        for job in jobs {
+            self.plan(Input::Add(job), effects);
+        }
+        true
+    }
+
+    /// The order to run these tests.
+    pub(super) fn order(&self, tests: Vec<TestId>) -> ToWorker {
+        let to_run = |test: TestId| {
+            let terms = self.terms.of(&test);
+            let limits = &terms.timeouts;
+            let micros = |limit: Option<Duration>| {
+                limit.map(|limit| u64::try_from(limit.as_micros()).unwrap_or(u64::MAX))
+            };
+            let limits = Limits {
+                setup: micros(limits.setup),
+                call: micros(limits.call),
+                teardown: micros(limits.teardown),
+            };
+            let is_limited = limits.setup.or(limits.call).or(limits.teardown).is_some();
+            ToRun {
+                limits: is_limited.then_some(limits),
+                env: terms.env.clone(),
+                test,
+            }
+        };
+        let tests = tests.into_iter().map(to_run).collect();
+        ToWorker::Run { tests }
+    }
+}
+
+/// What is to be run, and in which order.
+struct Plan {
+    jobs: Vec<Job>,
+    order: Order,
+    seed: Option<u64>,
+}
+
+/// A whole processor.
+const WHOLE: MilliCpu = MilliCpu(1000);
+
+/// What takes less tells nothing of how it waits: its start alone is a part of it.
+const TELLING: Duration = Duration::from_millis(100);
+
+/// A unit that uses at most this part of a processor mostly waits; any other is given one.
+const MOSTLY_WAITS: MilliCpu = MilliCpu(500);
+
+/// The least that a unit counts for: its reports have to be read and written too.
+const LEAST: MilliCpu = MilliCpu(50);
+
+fn share(elapsed: Duration, cpu: Duration) -> MilliCpu {
+    if elapsed < TELLING {
+        return WHOLE;
+    }
+    let share = cpu.as_micros() * 1000 / elapsed.as_micros().max(1);
+    let share = MilliCpu(u64::try_from(share).unwrap_or(u64::MAX));
+    if share > MOSTLY_WAITS {
+        WHOLE
+    } else {
+        share.max(LEAST)
+    }
+}
+
+/// Each so often, one round after the other.
+fn repeat(jobs: &mut Vec<Job>, times: u32) {
+    let round = jobs.clone();
+    for _ in 1..times {
+        let next = u32::try_from(jobs.len()).unwrap_or(u32::MAX);
+        for (job, place) in round.iter().zip(0..) {
+            let mut job = job.clone();
+            job.unit.id = UnitId(next.saturating_add(place));
+            jobs.push(job);
+        }
+    }
+}
+
+/// What a failure of each test is headed with.
+fn headlines(items: &[Item]) -> HashMap<TestId, String> {
+    let of = |item: &Item| (item.id.clone(), item.location.domain.clone());
+    items.iter().map(of).collect()
+}
+
+/// How many tests have no outcome yet.
+pub(super) type Outstanding = BTreeMap<TestId, u32>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_mostly_waits_counts_for_a_part_of_a_processor() {
+        let ms = Duration::from_millis;
+        let cases = [
+            (ms(50), ms(1), 1000),
+            (ms(1000), ms(900), 1000),
+            (ms(1000), ms(300), 300),
+            (ms(10_000), ms(10), 50),
+            (ms(1000), ms(4000), 1000),
+        ];
+        for (elapsed, cpu, milli) in cases {
+            assert_eq!(share(elapsed, cpu), MilliCpu(milli), "{elapsed:?} {cpu:?}");
+        }
+    }
+}
