@@ -40,6 +40,9 @@ class Feed:
             case "finish":
                 node, location = self._test(event["test"])
                 hook.pytest_runtest_logfinish(nodeid=node, location=location)
+            case "told":
+                report = _reports.told(event["report"], self._test)
+                hook.pytest_runtest_logreport(report=report)
             case "crash":
                 node, location = self._test(event["test"])
                 report = pytest.TestReport(node, location, {}, "failed", event["message"], "call")

@@ -174,13 +174,13 @@ def forget_controller_plugins(config: pytest.Config) -> None:
             config.pluginmanager.unregister(plugin)
 
 
-def forget_failures(session: pytest.Session) -> None:
-    """Let a worker start from a session in which nothing failed yet (``Session``).
+def forget_failures(session: pytest.Session, failed: int = 0) -> None:
+    """Let a worker go on from a session in which so many tests failed (``Session``).
 
     The public attributes warn when they are unset.
     """
     private: Any = session
-    private.testsfailed = 0
+    private.testsfailed = failed
     private._shouldfail = False
     private._shouldstop = False
 

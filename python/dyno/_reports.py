@@ -8,10 +8,10 @@ import uuid
 
 # Held, not looked up: a report is packed while its test's patches are in force.
 from base64 import b64decode, b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from pickle import dumps, loads
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -27,6 +27,7 @@ __all__ = [
     "phase_report",
     "session_options",
     "test",
+    "told",
     "unpack",
     "warning",
 ]
@@ -224,6 +225,32 @@ def unpack(config: pytest.Config, packed: str) -> Any:
     """The report that `pack` packed."""
     data = loads(b64decode(packed))
     return config.hook.pytest_report_from_serializable(config=config, data=data)
+
+
+def told(said: dict[str, Any], place: Callable[[str], tuple[str, Any]]) -> pytest.TestReport:
+    """A report made of what another run kept of it (`dyno_model::PhaseReport`)."""
+    node, location = place(said["test"])
+    outcome: Literal["passed", "failed", "skipped"] = "passed"
+    longrepr: Any = None
+    match said["status"]["category"]:
+        case "failed" | "error":
+            outcome, longrepr = "failed", said.get("longrepr", "")
+        case "skipped" | "xfailed":
+            outcome, skip = "skipped", said.get("skip", {})
+            longrepr = skip.get("file", ""), skip.get("line"), skip.get("reason", "")
+    report = pytest.TestReport(
+        node,
+        location,
+        {},
+        outcome,
+        longrepr,
+        said["phase"],
+        [(section["title"], section["text"]) for section in said.get("sections", ())],
+        said["duration_us"] / 1e6,
+    )
+    if "xfail" in said:
+        report.wasxfail = said["xfail"]
+    return report
 
 
 def _failure_text(config: pytest.Config, report: Any) -> str:

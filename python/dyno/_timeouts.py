@@ -43,6 +43,7 @@ class Timeouts:
         self._phase = ""
         self._began = 0.0
         self._limit: float | None = None
+        self._told = False
         self._before: Any = signal.signal(TOO_LONG, self._too_long)
         if stacks is not None:
             stacks.parent.mkdir(parents=True, exist_ok=True)
@@ -77,6 +78,8 @@ class Timeouts:
             return (yield)
         finally:
             self._limit = None
+            if self._told:
+                self._forget_stacks()
 
     def _too_long(
         self, _number: int, frame: FrameType | None, clock: Callable[[], float] = time.monotonic
@@ -87,11 +90,16 @@ class Timeouts:
         if limit is None or clock() - self._began < limit:
             return
         self._limit = None
+        self._told = True
         self._item.add_report_section(self._phase, "stacks", _stacks(frame))
+        pytest.fail(f"Timeout: {self._phase} took longer than {limit:g}s")
+
+    def _forget_stacks(self) -> None:
+        """The test came back: what is in the file is in its report."""
+        self._told = False
         if self._file is not None:
             self._file.seek(0)
             self._file.truncate()
-        pytest.fail(f"Timeout: {self._phase} took longer than {limit:g}s")
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:

@@ -50,7 +50,8 @@ MARKERS: dict[str, dict[str, str]] = {
     "execution": {
         "slow": "takes over a minute",
         "parallel": "may run beside others on the same machine",
-        "timeout": "timeout(seconds): fails when it takes longer (needs pytest-timeout)",
+        "timeout": "timeout(seconds): fails when it takes longer, each phase under `dyno test`",
+        "resources": "resources(slots, cpu, memory, tokens, exclusive): claims them while it runs",
         "flaky": "is known to fail now and then",
         "model": "model(name): uses this model",
     },

@@ -37,6 +37,7 @@ class Ordered(NamedTuple):
     item: pytest.Item
     limits: dict[str, int | None] | None
     env: dict[str, str]
+    may_be_retried: bool
 
 
 class Worker:
@@ -126,6 +127,7 @@ class Worker:
         before = {name: os.environ.get(name) for name in ordered.env}
         os.environ.update(ordered.env)
         self._runner.send("started", test=item.nodeid)
+        failed_before = item.session.testsfailed
         began, cpu_before, children = clock(), cpu(), os.times()
         try:
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=next_item)
@@ -138,6 +140,9 @@ class Worker:
             raise
         finally:
             _restore(before)
+        if ordered.may_be_retried:
+            # Whether it has failed, and `-x` holds, the runner says.
+            private.forget_failures(item.session, failed_before)
         elapsed, used = clock() - began, cpu() - cpu_before
         if elapsed > _TELLING:
             now = os.times()
@@ -204,7 +209,8 @@ class Worker:
                     # pytest may collect one node id twice (--keep-duplicates).
                     same.rotate(-1)
                     terms = order.get("limits"), order.get("env", {})
-                    self._queue.append(Ordered(same[-1], *terms))
+                    retried = order.get("may_be_retried", False)
+                    self._queue.append(Ordered(same[-1], *terms, retried))
             case "wait":
                 self._waiting = True
             case "finish" | "stop":

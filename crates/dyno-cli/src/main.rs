@@ -3,6 +3,7 @@
 mod commands;
 mod imports;
 mod pytest;
+mod resume;
 mod screen;
 
 use clap::{Parser, Subcommand};

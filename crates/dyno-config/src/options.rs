@@ -44,6 +44,13 @@ pub struct TestOptions {
     #[arg(long, value_name = "KIND:I/N")]
     pub partition: Option<Partition>,
 
+    /// Go on where a run was cut off, the latest or this one: its tests that came to their
+    /// end are not run again, and what is said at the end is of all.
+    ///
+    /// Its command line is taken over; options given here come after it.
+    #[arg(long, value_name = "RUN", num_args = 0..=1, require_equals = true)]
+    pub resume: Option<Option<String>>,
+
     /// Stop the run after so long (`30m`, `2h`), as Ctrl-C would.
     #[arg(long, value_name = "TIME", value_parser = deadline)]
     pub deadline: Option<Duration>,

@@ -59,7 +59,7 @@ impl History {
 
     /// Takes in what a run's tests took, and writes the file. What is new counts as much as
     /// all that was before, so that a test that has become slow is soon known as such.
-    pub fn add(mut self, took: HashMap<TestId, Took>) -> Result<(), JournalError> {
+    pub fn learn(mut self, took: HashMap<TestId, Took>) -> Result<(), JournalError> {
         if took.is_empty() {
             return Ok(());
         }
@@ -122,7 +122,7 @@ mod tests {
         let test = TestId::new("t.py::a").unwrap();
         for millis in [100, 300] {
             let took = [(test.clone(), took(millis))].into();
-            History::of(&runs).add(took).unwrap();
+            History::of(&runs).learn(took).unwrap();
         }
         let past = History::of(&runs).tests()[&test];
         assert_eq!(past.elapsed, Duration::from_millis(200));
@@ -139,7 +139,7 @@ mod tests {
             assert!(History::of(&runs).tests().is_empty(), "{text}");
         }
         let test = TestId::new("t.py::a").unwrap();
-        History::of(&runs).add([(test, took(1))].into()).unwrap();
+        History::of(&runs).learn([(test, took(1))].into()).unwrap();
         assert_eq!(History::of(&runs).tests().len(), 1);
     }
 }

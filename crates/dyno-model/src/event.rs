@@ -85,6 +85,14 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         seed: Option<u64>,
     },
+    /// The run goes on where another was cut off. What was said of the tests that had come to
+    /// their end follows, as if they were run now.
+    Resumed {
+        /// The other.
+        run: RunId,
+        /// How many of this run's tests were run then.
+        tests: u32,
+    },
     /// A worker was forked.
     WorkerStarted {
         /// The worker.

@@ -5,6 +5,7 @@
 //! the journal keeps, so a field may be added with a default and none may change
 //! its meaning.
 
+mod carried;
 mod claim;
 mod collection;
 mod environment;
@@ -23,6 +24,7 @@ mod pytest_config;
 mod real_collection;
 mod report;
 
+pub use carried::Carried;
 pub use claim::{Bytes, Capacity, Claim, MilliCpu, TokenName};
 pub use collection::{
     Doubt, FileTests, FoundTest, Param, Scope, Shared, Test, Thing, Touch, Unknown, UsedFixture,

@@ -6,14 +6,17 @@
 use dyno_model::{Capacity, Claim, TemplateId, TestId, UnitId, WorkerId};
 use dyno_plan::{Action, Input, Job, Order, Planner, Unit};
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashSet};
 use std::time::Duration;
 
 const UNITS: u32 = 100_000;
 const SLOTS: u32 = 1_000;
 
+/// Seconds, of a number between 0 and 1.
+type Quantile = fn(f64) -> f64;
+
 /// Lengths are drawn from these.
-const DISTRIBUTIONS: [(&str, fn(f64) -> f64); 3] = [
+const DISTRIBUTIONS: [(&str, Quantile); 3] = [
     ("exponential, mean 1 s", |uniform| -uniform.ln()),
     ("Pareto, shape 1.5, 0.1 to 10 s", |uniform| {
         uniform.powf(-1.0 / 1.5).min(100.0) * 0.1
@@ -66,7 +69,7 @@ fn simulate(lengths: &[Duration]) -> (Duration, Duration) {
     let jobs: Vec<Job> = jobs.collect();
     let began = std::time::Instant::now();
     let mut planner = Planner::new(jobs, Capacity::of_slots(SLOTS), Order::LongestFirst);
-    let mut running: HashMap<WorkerId, ()> = HashMap::new();
+    let mut running = HashSet::new();
     let mut asks: BinaryHeap<Reverse<(Duration, WorkerId)>> = BinaryHeap::new();
     let mut now = Duration::ZERO;
     let mut actions = planner.step(now, Input::Start);
@@ -75,7 +78,7 @@ fn simulate(lengths: &[Duration]) -> (Duration, Duration) {
             match action {
                 Action::StartWorker { worker, .. } => asks.push(Reverse((now, worker))),
                 Action::Assign { worker, unit } => {
-                    running.insert(worker, ());
+                    running.insert(worker);
                     asks.push(Reverse((now + lengths[unit.id.0 as usize], worker)));
                 }
                 Action::Finish(worker) => {
@@ -89,7 +92,7 @@ fn simulate(lengths: &[Duration]) -> (Duration, Duration) {
             return (began.elapsed(), now);
         };
         now = at;
-        if running.remove(&worker).is_some() {
+        if running.remove(&worker) {
             actions.extend(planner.step(now, Input::TornDown(worker)));
         }
         actions.extend(planner.step(now, Input::Asked(worker)));

@@ -55,7 +55,7 @@ mod tests {
                 let mut templates = [items(100)];
                 let removed =
                     partition(&mut templates, format!("{kind}:{part}/3").parse().unwrap());
-                assert_eq!(removed as usize, 100 - templates[0].len());
+                assert_eq!(usize::try_from(removed), Ok(100 - templates[0].len()));
                 sizes.push(templates[0].len());
                 together.extend(templates[0].iter().map(|item| item.id.clone()));
             }

@@ -104,6 +104,10 @@ impl Terminal {
             Event::Output { text } => self.output(text),
             Event::Collected { .. } if self.end == End::Ahead => self.collected(event),
             Event::Planned { workers, seed, .. } => self.planned(*workers, *seed),
+            Event::Resumed { run, tests } => {
+                let line = format!("run {run} is resumed, which came to the end of {tests} tests");
+                self.canvas.own_line(&line, &[]);
+            }
             Event::Slow {
                 worker,
                 test,

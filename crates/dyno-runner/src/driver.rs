@@ -91,7 +91,11 @@ async fn drive(
     on_event: impl FnMut(&Stamped),
     mut on_collection: impl FnMut(RealCollection),
 ) -> Result<ExitCode, RunError> {
-    let Prepared { imports, past } = prepared;
+    let Prepared {
+        imports,
+        past,
+        carried,
+    } = prepared;
     let (inbox, mut inputs) = mpsc::channel(INBOX);
     let began = Instant::now();
     listen_for_signals(&inbox).map_err(RunError::Runtime)?;
@@ -100,6 +104,7 @@ async fn drive(
         processors: request.processors,
         memory: pressure::available_memory(),
         past,
+        carried,
         seed: request.seed,
     };
     let mut machine = Machine::new(

@@ -21,7 +21,7 @@ pub use dyno_wire::template::{PrunedFile, Share};
 pub use python::{NoPython, PythonPlaces, find_python};
 
 use dyno_config::Settings;
-use dyno_model::{Event, Past, RunId, TestId};
+use dyno_model::{Carried, Event, Past, RunId, TestId};
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -58,6 +58,8 @@ pub struct Prepared {
     pub imports: Imports,
     /// What earlier runs tell of the tests.
     pub past: HashMap<TestId, Past>,
+    /// What the run takes over from one that it resumes.
+    pub carried: Option<Carried>,
 }
 
 /// What a run imports.

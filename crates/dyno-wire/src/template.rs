@@ -12,8 +12,8 @@
 //! ([`ToTemplate::Others`]), and only then does the first say [`FromTemplate::Collected`].
 
 use dyno_model::{
-    CollectFailure, Display, Item, Location, RealCollection, Skip, TemplateId, TestId, Warning,
-    WorkerId,
+    CollectFailure, Display, Item, Location, PhaseReport, RealCollection, Skip, TemplateId, TestId,
+    Warning, WorkerId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -120,6 +120,11 @@ pub enum Feed {
     Finish {
         /// The node id.
         test: String,
+    },
+    /// A report of a run before this one, which the template makes again as far as it can.
+    Told {
+        /// The report.
+        report: Box<PhaseReport>,
     },
     /// A test whose worker died: the template makes the failed report itself.
     Crash {

@@ -39,6 +39,9 @@ pub struct ToRun {
     /// Variables to be set while it runs.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
+    /// Whether a failure of it is one for the run is the runner's to say.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub may_be_retried: bool,
 }
 
 /// How long the phases of a test may take, in microseconds.

@@ -4,7 +4,7 @@ use anyhow::Context;
 use clap::{CommandFactory, Parser};
 use dyno_config::{Rules, Settings, TestOptions, resolve, split};
 use dyno_journal::{History, Journal, KEPT_RUNS, RunDir, Runs};
-use dyno_model::{Event, ExitCode, Stamped};
+use dyno_model::{Carried, Event, ExitCode, Stamped};
 use dyno_report::Terminal;
 use dyno_runner::{Prepared, RunRequest, find_python};
 use std::cell::OnceCell;
@@ -18,6 +18,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::commands::{code, own_options, refuse};
 use crate::imports::ImportPlan;
 use crate::pytest::places;
+use crate::resume;
 use crate::screen;
 
 /// Run tests: pytest's paths, node ids and options, and those below.
@@ -50,17 +51,32 @@ Exit codes are pytest's: 0 passed, 1 failed, 2 interrupted, 3 internal error,
 under .dyno/runs; `dyno report` shows a run again.";
 
 pub(crate) fn run(args: &[OsString]) -> anyhow::Result<std::process::ExitCode> {
-    let parts = split(args.iter().cloned());
+    let mut args = args.to_vec();
+    let mut parts = split(args.iter().cloned());
     if parts.help {
         TestCommand::command().print_long_help()?;
         return Ok(code(ExitCode::Ok));
     }
-    let Some(TestCommand { options }) = own_options(&parts.own)? else {
+    let Some(TestCommand { mut options }) = own_options(&parts.own)? else {
         return Ok(code(ExitCode::UsageError));
     };
-    let color = screen::Color::from_args(&parts.pytest);
     let cwd = std::env::current_dir().context("cannot tell the working directory")?;
     let root = project_root(&cwd, parts.rootdir.as_deref().map(Path::new));
+    let mut carried = None;
+    if let Some(named) = options.resume.take() {
+        let resumed = match resume::find(named.as_deref(), &root, &cwd, &args) {
+            Ok(resumed) => resumed,
+            Err(error) => return Ok(refuse(&error)),
+        };
+        args = resumed.args;
+        carried = Some(resumed.carried);
+        parts = split(args.iter().cloned());
+        let Some(TestCommand { options: of_both }) = own_options(&parts.own)? else {
+            return Ok(code(ExitCode::UsageError));
+        };
+        options = of_both;
+    }
+    let color = screen::Color::from_args(&parts.pytest);
     let pyproject = std::fs::read_to_string(root.join("pyproject.toml")).ok();
     let rules = match Rules::of(pyproject.as_deref(), options.profile.as_deref()) {
         Ok(rules) => rules,
@@ -74,16 +90,36 @@ pub(crate) fn run(args: &[OsString]) -> anyhow::Result<std::process::ExitCode> {
         Ok(python) => python,
         Err(error) => return Ok(refuse(&error)),
     };
-    execute(settings, python, args, color, cwd)
+    let start = Start {
+        settings,
+        python,
+        args,
+        color,
+        cwd,
+        carried,
+    };
+    execute(start)
 }
 
-fn execute(
+/// A run, all of whose settings are known.
+struct Start {
     settings: Settings,
     python: PathBuf,
-    args: &[OsString],
+    args: Vec<OsString>,
     color: screen::Color,
     cwd: PathBuf,
-) -> anyhow::Result<std::process::ExitCode> {
+    carried: Option<Carried>,
+}
+
+fn execute(start: Start) -> anyhow::Result<std::process::ExitCode> {
+    let Start {
+        settings,
+        python,
+        args,
+        color,
+        cwd,
+        mut carried,
+    } = start;
     let (runs, run, journal) = start_run(&project_root(&cwd, settings.rootdir.as_deref()))?;
     let request = RunRequest {
         args: args
@@ -131,6 +167,7 @@ fn execute(
         Prepared {
             imports: plan.get_or_init(|| made.unwrap_or_default()).imports(),
             past: history.get_or_init(|| History::of(&runs)).tests().clone(),
+            carried: carried.take(),
         }
     };
     let keep = |told| {
@@ -139,7 +176,7 @@ fn execute(
         }
     };
     let exit = dyno_runner::run(&request, journal, prepare, on_event, keep)?;
-    if let Some(Err(error)) = history.into_inner().map(|history| history.add(took)) {
+    if let Some(Err(error)) = history.into_inner().map(|history| history.learn(took)) {
         eprintln!("dyno: {error}\nhint: the next run knows less of how long tests take");
     }
     Ok(code(exit))

@@ -62,7 +62,8 @@ pub struct Rules {
     pub tokens: BTreeMap<TokenName, u32>,
     timeout: Timeouts,
     retries: u32,
-    rules: Vec<Rule>,
+    /// In the order in which they are asked.
+    ordered: Vec<Rule>,
 }
 
 impl Default for Rules {
@@ -74,7 +75,7 @@ impl Default for Rules {
             tokens: BTreeMap::new(),
             timeout: Timeouts::default(),
             retries: 0,
-            rules: Vec::new(),
+            ordered: Vec::new(),
         }
     }
 }
@@ -218,7 +219,7 @@ impl Rules {
             tokens,
             timeout: timeout(chosen.timeout).or(timeout(base.timeout)),
             retries: chosen.retries.or(base.retries).unwrap_or(0),
-            rules,
+            ordered: rules,
         })
     }
 
@@ -239,7 +240,11 @@ impl Rules {
                 .timeouts
                 .map(|timeouts| timeouts.later(BEHIND_PLUGIN));
         }
-        let matching: Vec<&Rule> = self.rules.iter().filter(|rule| rule.holds(item)).collect();
+        let matching: Vec<&Rule> = self
+            .ordered
+            .iter()
+            .filter(|rule| rule.holds(item))
+            .collect();
         let mut terms = Terms {
             claim: declared.claim(&matching),
             timeouts: declared.timeouts.unwrap_or_default(),

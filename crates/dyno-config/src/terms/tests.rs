@@ -1,9 +1,12 @@
 use super::*;
 use dyno_model::{Bytes, Location, Marker, MilliCpu, TestId};
 
-fn item(id: &str, markers: &[(&str, &[&str], &[(&str, &str)])]) -> Item {
+/// Name, arguments, keyword arguments.
+type Mark<'a> = (&'a str, &'a [&'a str], &'a [(&'a str, &'a str)]);
+
+fn item(id: &str, markers: &[Mark<'_>]) -> Item {
     let text = |text: &&str| Some((*text).to_owned());
-    let marker = |(name, args, kwargs): &(&str, &[&str], &[(&str, &str)])| Marker {
+    let marker = |(name, args, kwargs): &Mark<'_>| Marker {
         name: (*name).to_owned(),
         args: args.iter().map(text).collect(),
         kwargs: (kwargs.iter())
@@ -23,8 +26,8 @@ fn item(id: &str, markers: &[(&str, &[&str], &[(&str, &str)])]) -> Item {
     }
 }
 
-fn seconds(seconds: u64) -> Option<Duration> {
-    Some(Duration::from_secs(seconds))
+const fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
 }
 
 const TABLE: &str = r#"
@@ -79,9 +82,9 @@ fn the_first_rule_that_says_a_thing_decides_it() {
     assert_eq!(
         terms.timeouts,
         Timeouts {
-            setup: seconds(300),
-            call: seconds(30),
-            teardown: seconds(600),
+            setup: Some(seconds(300)),
+            call: Some(seconds(30)),
+            teardown: Some(seconds(600)),
         }
     );
     assert_eq!((terms.retries, terms.lane), (4, Lane::Own));
@@ -95,7 +98,7 @@ fn the_first_rule_that_says_a_thing_decides_it() {
 fn a_profile_comes_before_the_table() {
     let rules = Rules::of(Some(TABLE), Some("ci")).unwrap();
     assert_eq!(rules.slow, Duration::from_secs(5));
-    assert_eq!(rules.deadline, seconds(3600));
+    assert_eq!(rules.deadline, Some(seconds(3600)));
     assert_eq!(rules.workers, Some("3".parse().unwrap()));
     assert_eq!(rules.tokens.len(), 2);
     let terms = rules.terms(&item("a.py::t", &[("e2e", &[], &[])]), TimeoutMarker::Ours);
@@ -117,7 +120,7 @@ fn a_profile_comes_before_the_table() {
 #[test]
 fn a_tests_own_markers_come_first() {
     let rules = Rules::of(Some(TABLE), None).unwrap();
-    let resources: (&str, &[&str], &[(&str, &str)]) = (
+    let resources: Mark<'_> = (
         "resources",
         &[],
         &[
@@ -157,9 +160,9 @@ fn a_tests_own_markers_come_first() {
     assert_eq!(
         rules.terms(&body, TimeoutMarker::Ours).timeouts,
         Timeouts {
-            setup: seconds(600),
-            call: seconds(9),
-            teardown: seconds(600)
+            setup: Some(seconds(600)),
+            call: Some(seconds(9)),
+            teardown: Some(seconds(600))
         }
     );
 }

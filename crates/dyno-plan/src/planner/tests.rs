@@ -249,6 +249,9 @@ struct Simulated {
     order: Vec<u32>,
 }
 
+/// What happens at a time to a worker: it asks, or it ends and leaves tests.
+type Happening = Reverse<(Duration, usize, u32, Option<Vec<TestId>>)>;
+
 /// Runs a plan with units of these lengths. `dies` says whether a worker dies in the first
 /// test of the unit that it is given as the n-th.
 fn simulate(
@@ -279,14 +282,10 @@ fn simulate(
     // What happens, in the order of time; ties by number.
     let mut inputs = BinaryHeap::new();
     let mut number = 0;
-    let mut put =
-        |inputs: &mut BinaryHeap<Reverse<(Duration, usize, u32, Option<Vec<TestId>>)>>,
-         at,
-         worker: WorkerId,
-         rest| {
-            number += 1;
-            inputs.push(Reverse((at, number, worker.0, rest)));
-        };
+    let mut put = |inputs: &mut BinaryHeap<Happening>, at, worker: WorkerId, rest| {
+        number += 1;
+        inputs.push(Reverse((at, number, worker.0, rest)));
+    };
     let mut assigned = 0;
     let mut done = false;
     let mut now = NOW;
@@ -319,14 +318,14 @@ fn simulate(
                         held.take(claim);
                     }
                     assigned += 1;
-                    let died = dies(assigned);
-                    let reached = if died { 1 } else { unit.tests.len() };
+                    let is_fatal = dies(assigned);
+                    let reached = if is_fatal { 1 } else { unit.tests.len() };
                     for test in &unit.tests[..reached] {
                         assert!(ran.insert(test.clone()), "{test} ran twice");
                     }
                     let ends = now + lengths[unit.id.0 as usize];
                     simulated.makespan = simulated.makespan.max(ends);
-                    let rest = died.then(|| unit.tests[1..].to_vec());
+                    let rest = is_fatal.then(|| unit.tests[1..].to_vec());
                     put(&mut inputs, ends, worker, rest);
                 }
                 Action::Finish(worker) => put(&mut inputs, now, worker, Some(Vec::new())),
@@ -357,16 +356,16 @@ fn simulate(
 }
 
 /// A number below 2^32 for each seed and place.
-fn chance(seed: u64, place: usize) -> u64 {
+fn chance(seed: u64, place: usize) -> u32 {
     let mut mixed = seed ^ (place as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    (mixed ^ (mixed >> 31)) >> 32
+    u32::try_from((mixed ^ (mixed >> 31)) >> 32).unwrap()
 }
 
 fn lengths(kind: usize, count: usize) -> Vec<Duration> {
     let length = |place| {
-        let uniform = (chance(7, place) as f64 + 1.0) / 4_294_967_297.0;
+        let uniform = (f64::from(chance(7, place)) + 1.0) / 4_294_967_297.0;
         let seconds = match kind {
             // Exponential.
             0 => -uniform.ln(),

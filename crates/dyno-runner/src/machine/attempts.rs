@@ -79,7 +79,7 @@ impl Machine {
             return true;
         };
         let number = self.attempts.made.get(test).copied().unwrap_or(1);
-        let failed = attempt.reports.iter().any(is_failure);
+        let failed = attempt.reports.iter().any(PhaseReport::is_failure);
         for report in &mut attempt.reports {
             report.attempt = number;
         }
@@ -120,14 +120,9 @@ impl Machine {
     }
 }
 
-fn is_failure(report: &PhaseReport) -> bool {
-    let outcome = report.status.category.as_ref().and_then(Category::outcome);
-    matches!(outcome, Some(Outcome::Failed | Outcome::Error))
-}
-
 /// A report of an attempt that another follows: nothing of it counts.
 fn retried(mut report: PhaseReport) -> PhaseReport {
-    if is_failure(&report) {
+    if report.is_failure() {
         report.status.category = Some(Category::Retried);
         "R".clone_into(&mut report.status.letter);
         "RETRY".clone_into(&mut report.status.word);

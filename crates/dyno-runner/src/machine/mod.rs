@@ -21,7 +21,8 @@ use crate::workers::{Prospect, Workers};
 use attempts::Attempts;
 use dyno_config::{Load, Settings};
 use dyno_model::{
-    Bytes, Capacity, Event, ExitCode, Past, ProcessExit, Stop, TemplateId, TestId, WorkerId,
+    Bytes, Capacity, Carried, Event, ExitCode, Past, ProcessExit, Stop, TemplateId, TestId,
+    WorkerId,
 };
 use dyno_plan::{Action, Job, Order, Planner};
 use dyno_wire::template::{Feed, FromTemplate, SessionStop, ToTemplate};
@@ -98,6 +99,8 @@ pub(crate) struct Surroundings {
     pub(crate) memory: Option<Bytes>,
     /// What earlier runs tell of the tests.
     pub(crate) past: HashMap<TestId, Past>,
+    /// Tests that were run before.
+    pub(crate) carried: Option<Carried>,
     /// Of a shuffle, if the command line gives none.
     pub(crate) seed: u64,
 }
@@ -131,6 +134,8 @@ pub(crate) struct Machine {
     memory: Option<Bytes>,
     /// What earlier runs tell of the tests.
     past: HashMap<TestId, Past>,
+    /// Tests that a run ran which this one resumes.
+    carried: Option<Carried>,
     terms: AllTerms,
     /// The seed of a shuffle, if none was given.
     drawn_seed: u64,
@@ -165,6 +170,7 @@ impl Machine {
             processors,
             memory,
             past,
+            carried,
             seed,
         } = surroundings;
         Self {
@@ -176,6 +182,7 @@ impl Machine {
             load: Load::default(),
             memory,
             past,
+            carried,
             terms: AllTerms::default(),
             drawn_seed: seed,
             next_unit: 0,

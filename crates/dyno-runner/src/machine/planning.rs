@@ -3,9 +3,11 @@
 use super::{Machine, State};
 use crate::machine::Effect;
 use dyno_config::{Lane, Repeat, Terms, TimeoutMarker};
-use dyno_model::{Capacity, Claim, Event, Item, MilliCpu, TestId, UnitId, WorkerId};
+use dyno_model::{
+    Capacity, Category, Claim, Event, Item, MilliCpu, PhaseReport, TestId, UnitId, WorkerId,
+};
 use dyno_plan::{Grouping, Input, Job, Order, Planner, Unit, partition, units};
-use dyno_wire::template::Collected;
+use dyno_wire::template::{Collected, Feed};
 use dyno_wire::worker::{Limits, ToRun, ToWorker};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -52,6 +54,7 @@ impl Machine {
         };
         self.load = load;
         let debugger = self.settings.debugger || options.debugger;
+        let carried = self.take_carried(&mut templates);
         let plan = self.plan_of(&templates, options.ordered, debugger);
         let waits = |job: &Job| job.claim.cpu < WHOLE;
         if load.by_cpu && !plan.jobs.iter().any(waits) {
@@ -65,6 +68,7 @@ impl Machine {
             deselected,
             display: options.display,
         }));
+        self.tell_carried(carried, effects);
         effects.push(Effect::Record(Event::Planned {
             units: u32::try_from(plan.jobs.len()).unwrap_or(u32::MAX),
             workers: self.load.most,
@@ -82,6 +86,62 @@ impl Machine {
             Input::Start
         };
         self.plan(input, effects);
+    }
+
+    /// Takes tests that were run before out, with what was said of them, in pytest's order.
+    fn take_carried(&mut self, templates: &mut [Vec<Item>]) -> Vec<(WorkerId, Vec<PhaseReport>)> {
+        let mut taken = Vec::new();
+        if let Some(carried) = &mut self.carried {
+            for items in templates {
+                items.retain(|item| match carried.tests.remove(&item.id) {
+                    Some(said) => {
+                        taken.push(said);
+                        false
+                    }
+                    None => true,
+                });
+            }
+        }
+        taken
+    }
+
+    fn tell_carried(
+        &mut self,
+        carried: Vec<(WorkerId, Vec<PhaseReport>)>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(before) = &self.carried else {
+            return;
+        };
+        effects.push(Effect::Record(Event::Resumed {
+            run: before.run.clone(),
+            tests: u32::try_from(carried.len()).unwrap_or(u32::MAX),
+        }));
+        for (worker, said) in carried {
+            let Some(test) = said.first().map(|report| report.test.clone()) else {
+                continue;
+            };
+            let started = test.clone();
+            effects.push(Effect::Record(Event::TestStarted {
+                worker,
+                test: started,
+            }));
+            let fed = test.as_str().to_owned();
+            self.feed(Feed::Start { test: fed.clone() }, effects);
+            for report in said {
+                // They count, but `-x` is for those that are run now.
+                self.failures += u64::from(report.is_failure());
+                let report = Box::new(report);
+                if report.status.category != Some(Category::Retried) {
+                    let report = report.clone();
+                    self.feed(Feed::Told { report }, effects);
+                }
+                effects.push(Effect::Record(Event::Reported { worker, report }));
+            }
+            self.feed(Feed::Finish { test: fed }, effects);
+            let took = None;
+            effects.push(Effect::Record(Event::TestFinished { worker, test, took }));
+        }
     }
 
     fn take_terms(&mut self, items: &[Item], marker: TimeoutMarker) {
@@ -230,6 +290,7 @@ impl Machine {
             ToRun {
                 limits: is_limited.then_some(limits),
                 env: terms.env.clone(),
+                may_be_retried: terms.retries > 0,
                 test,
             }
         };

@@ -74,6 +74,7 @@ pub(super) fn machine_of(settings: Settings) -> Machine {
         processors: NonZeroU32::new(2).unwrap(),
         memory: None,
         past: HashMap::new(),
+        carried: None,
         seed: 7,
     };
     Machine::new(settings, surroundings, "run".to_owned())
