@@ -30,6 +30,7 @@ __all__ = [
     "configured",
     "count_deselected",
     "count_others",
+    "counts_every_test",
     "file_of",
     "fixture_definitions",
     "fixture_param_ids",
@@ -40,7 +41,9 @@ __all__ = [
     "ini_options",
     "is_anything_set_up",
     "is_below_arguments",
+    "is_of_pytest",
     "keyword_names",
+    "last_failed",
     "option_names",
     "option_nargs",
     "options",
@@ -208,7 +211,7 @@ def has_order_of_its_own(
     option: Any = config.option
     asked = any(getattr(option, name, False) for name in ("failedfirst", "newfirst", "stepwise"))
     if not asked and all(
-        implementation.plugin_name.startswith("dyno") or _is_of_pytest(implementation.function)
+        implementation.plugin_name.startswith("dyno") or is_of_pytest(implementation.function)
         for implementation in config.hook.pytest_collection_modifyitems.get_hookimpls()
     ):
         return False
@@ -217,7 +220,24 @@ def has_order_of_its_own(
     return len(expected) != len(after) or any(map(operator.is_not, expected, after))
 
 
-def _is_of_pytest(function: Any) -> bool:
+def counts_every_test(config: pytest.Config) -> bool:
+    """Whether one of pytest's own reporters wants every report: `--junitxml`, `--durations`,
+    `--stepwise`, `--pastebin` (their options)."""
+    option: Any = config.option
+    return any(
+        getattr(option, name, None) for name in ("xmlpath", "durations", "stepwise", "pastebin")
+    )
+
+
+def last_failed(config: pytest.Config) -> frozenset[str]:
+    """Tests that failed in an earlier run, of which pytest forgets those that pass (the cache
+    of ``LFPlugin``)."""
+    plugin: Any = config.pluginmanager.get_plugin("lfplugin")
+    return frozenset(getattr(plugin, "lastfailed", ()))
+
+
+def is_of_pytest(function: Any) -> bool:
+    """Whether a hook is pytest's own, or dyno's (``_pytest``)."""
     module = getattr(function, "__module__", None) or ""
     return module.partition(".")[0] in ("_pytest", "dyno")
 

@@ -25,6 +25,7 @@ __all__ = [
     "marker",
     "pack",
     "phase_report",
+    "plain",
     "session_options",
     "test",
     "told",
@@ -206,6 +207,17 @@ def phase_report(config: pytest.Config, report: Any) -> dict[str, Any]:
     return fields
 
 
+def plain(report: pytest.TestReport) -> dict[str, Any]:
+    """A phase that went well and of which there is no more to say, as `phase_report` has it."""
+    category, letter, word = ("passed", ".", "PASSED") if report.when == "call" else (None, "", "")
+    return {
+        "test": report.nodeid,
+        "phase": report.when,
+        "status": {"category": category, "letter": letter, "word": word},
+        "duration_us": max(0, round(report.duration * 1e6)),
+    }
+
+
 def pack(config: pytest.Config, report: Any) -> str:
     """A report as text that `unpack` turns into the same report in the template.
 
@@ -316,7 +328,7 @@ def warning(start: Path, warning_message: Any, nodeid: str) -> dict[str, Any]:
 
 
 def session_options(
-    config: pytest.Config, xdist_workers: object, *, ordered: bool
+    config: pytest.Config, xdist_workers: object, *, ordered: bool, listens: bool
 ) -> dict[str, Any]:
     """What the runner and the report need to know, as `dyno_wire::template::SessionOptions`."""
     option: Any = config.option
@@ -335,4 +347,5 @@ def session_options(
         "xdist_workers": None if xdist_workers is None else str(xdist_workers),
         "timeout_plugin": config.pluginmanager.has_plugin("timeout"),
         "ordered": ordered,
+        "listens": listens,
     }

@@ -68,6 +68,7 @@ class Connection:
         self._socket = end
         self._sendall, self._recv, self._recvmsg = end.sendall, end.recv, end.recvmsg
         self._buffer = bytearray()
+        self._held = bytearray()
         self._descriptors: deque[int] = deque()
 
     def fileno(self) -> int:
@@ -77,16 +78,33 @@ class Connection:
         self._socket.close()
 
     def send(self, kind: str, **fields: Any) -> None:
-        """Send one message. Raises `Disconnected` where nobody reads it any more."""
+        """Send one message, after what is held. Raises `Disconnected` where nobody reads it
+        any more."""
+        self.hold(kind, **fields)
+        self.flush()
+
+    def hold(self, kind: str, **fields: Any) -> None:
+        """Send one message with the next that is sent, or before anything is waited for: a
+        call of the system costs more than most tests."""
         fields["type"] = kind
         body = _encode(fields).encode(errors="dyno-surrogates")
+        self._held += _LENGTH.pack(len(body))
+        self._held += body
+
+    def flush(self) -> None:
+        """Send what is held."""
+        if not self._held:
+            return
+        # A signal's handler may hold more while this is sent.
+        held, self._held = self._held, bytearray()
         try:
-            self._sendall(_LENGTH.pack(len(body)) + body)
+            self._sendall(held)
         except OSError as error:
             raise Disconnected(str(error)) from None
 
     def receive(self) -> dict[str, Any]:
         """Wait for one message. Raises `Disconnected` at the end of the stream."""
+        self.flush()
         while (message := self._take()) is None:
             self._fill()
         return message

@@ -29,6 +29,7 @@ import pytest
 from dyno import _pytest_private as private
 from dyno import _reports, worker
 from dyno._feed import Feed
+from dyno._listeners import Listeners
 from dyno._main import greet, run_pytest
 from dyno._pruning import Pruning
 from dyno._sharing import Claims, Sharing, can_share, import_modules, tell_of_others
@@ -87,6 +88,7 @@ class Template:
         self._start = Path.cwd()
         self._parser: pytest.Parser | None = None
         self._config: pytest.Config
+        self._listeners: Listeners
 
     @property
     def is_worker(self) -> bool:
@@ -239,6 +241,7 @@ class Template:
         option = session.config.option
         if self.is_sibling:
             assert self._sharing is not None
+            self._listeners = Listeners(session.config)
             self._say("part", **self._part(session, self._sharing))
         else:
             elsewhere = len(self._others["tests"]) if self._others else 0
@@ -248,6 +251,7 @@ class Template:
             session.testscollected += elsewhere
             private.claim_numbered_folder(session.config)
             self._terminal.turn(Voice.SILENT)
+            self._listeners = Listeners(session.config)
             self._say("collected", **self._collected(session))
         # Not `gc.freeze` too, which would share more pages: it hides objects from
         # `gc.get_referrers` and `gc.get_objects`, and tests and plugins would notice.
@@ -284,7 +288,10 @@ class Template:
             "items": [_reports.item(item) for item in session.items],
             "deselected": self._deselected + (self._pruning.count if self._pruning else 0),
             "options": _reports.session_options(
-                session.config, self._xdist_workers, ordered=self._ordered
+                session.config,
+                self._xdist_workers,
+                ordered=self._ordered,
+                listens=self._listeners.all,
             ),
         }
 
@@ -332,7 +339,11 @@ class Template:
                 os.close(descriptor)
             self._children.clear()
             self._worker = worker.Worker(
-                Connection(socket.socket(fileno=end)), number, message["workers"], message["run"]
+                Connection(socket.socket(fileno=end)),
+                number,
+                message["workers"],
+                message["run"],
+                self._listeners,
             )
             return self._worker
         os.close(end)

@@ -22,13 +22,19 @@ import pytest
 
 from dyno import _pytest_private as private
 from dyno import _reports
+from dyno._listeners import Listeners
 from dyno._timeouts import Timeouts
 from dyno._wire import Connection, Disconnected, as_sent
 
 __all__ = ["Worker"]
 
-#: Seconds. What is shorter tells nothing of the processes that it waited for.
+#: Seconds. A test that is shorter is taken for one that uses a processor all the while: to ask
+#: costs more than it. Other processes that it waited for count in clock ticks.
 _TELLING = 0.05
+#: Seconds. After a call that was shorter the next test is asked for before the teardown.
+_QUICK = 0.005
+#: Seconds. So often at most is looked whether the runner says something unasked.
+_LOOK = 0.002
 
 
 class Ordered(NamedTuple):
@@ -43,8 +49,11 @@ class Ordered(NamedTuple):
 class Worker:
     """The pytest plugin and the loop of one worker."""
 
-    def __init__(self, runner: Connection, number: int, workers: int, run: str) -> None:
+    def __init__(
+        self, runner: Connection, number: int, workers: int, run: str, listeners: Listeners
+    ) -> None:
         self._runner = runner
+        self._listeners = listeners
         self._name = f"gw{number}"
         self._workers = workers
         self._run = run
@@ -53,6 +62,12 @@ class Worker:
         self._queue: deque[Ordered] = deque()
         self._finishing = False
         self._waiting = False
+        self._asked = False
+        self._looked = 0.0
+        # Of the test that runs, and of all before it since the processor was last asked.
+        self._began = 0.0
+        self._used = 0.0
+        self._uncounted = 0.0
         self._timeouts: Timeouts | None = None
         self._last: pytest.Item | None = None
         self._crash_log: IO[str] | None = None
@@ -78,6 +93,7 @@ class Worker:
                     break
                 self._obey()
             self._tear_session_down(session)
+            self._runner.flush()
         except Disconnected:
             # The runner is gone, and with it everything that this worker could do.
             os._exit(1)
@@ -118,9 +134,7 @@ class Worker:
         self,
         ordered: Ordered,
         next_item: pytest.Item,
-        # Held: tests replace the clock.
-        clock: Callable[[], float] = time.perf_counter,
-        cpu: Callable[[], float] = time.process_time,
+        clock: Callable[[], float] = time.perf_counter,  # Held: tests replace the clock.
     ) -> None:
         item = self._last = ordered.item
         self._limit(ordered.limits)
@@ -128,7 +142,7 @@ class Worker:
         os.environ.update(ordered.env)
         self._runner.send("started", test=item.nodeid)
         failed_before = item.session.testsfailed
-        began, cpu_before, children = clock(), cpu(), os.times()
+        self._began = clock()
         try:
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=next_item)
         except pytest.exit.Exception as exit:
@@ -143,17 +157,23 @@ class Worker:
         if ordered.may_be_retried:
             # Whether it has failed, and `-x` holds, the runner says.
             private.forget_failures(item.session, failed_before)
-        elapsed, used = clock() - began, cpu() - cpu_before
-        if elapsed > _TELLING:
-            now = os.times()
-            used += now.children_user - children.children_user
-            used += now.children_system - children.children_system
-        self._runner.send(
+        elapsed = clock() - self._began
+        self._runner.hold(
             "finished",
             test=item.nodeid,
             elapsed_us=max(0, round(elapsed * 1e6)),
-            cpu_us=max(0, round(used * 1e6)),
+            cpu_us=max(0, round(self._cpu(elapsed) * 1e6)),
         )
+
+    def _cpu(self, elapsed: float, used: Callable[[], os.times_result] = os.times) -> float:
+        """Seconds of processors that a test of this length used, with its children."""
+        self._uncounted += elapsed
+        if elapsed < _TELLING:
+            return elapsed
+        now = sum(used()[:4])
+        others, self._uncounted = self._uncounted - elapsed, 0.0
+        since, self._used = now - self._used, now
+        return max(0.0, since - others)
 
     def _limit(self, limits: dict[str, int | None] | None) -> None:
         if self._timeouts is None and limits is not None:
@@ -183,9 +203,9 @@ class Worker:
         """The next test, asked for if need be; ``None`` where there is none, for good or as
         long as this worker is waiting."""
         if not self._queue and not self._finishing:
-            if not self._waiting:
-                self._runner.send("next")
-            self._waiting = False
+            if not self._waiting and not self._asked:
+                self._runner.hold("next")
+            self._waiting = self._asked = False
             self._take(self._runner.receive())
         return self._queue[0] if self._queue else None
 
@@ -196,8 +216,12 @@ class Worker:
             return ordered.item.listchain()
         return [session] if self._waiting else []
 
-    def _obey(self) -> None:
+    def _obey(self, clock: Callable[[], float] = time.perf_counter) -> None:
         """Look for an order to stop, without waiting for one."""
+        now = clock()
+        if now - self._looked < _LOOK:
+            return
+        self._looked = now
         while (message := self._runner.poll()) is not None:
             self._take(message)
 
@@ -222,13 +246,30 @@ class Worker:
 
     # What pytest tells.
 
-    def pytest_runtest_logreport(self, report: Any) -> None:
-        config = self._config
-        self._runner.send(
-            "report",
-            report=_reports.phase_report(config, report),
-            packed=_reports.pack(config, report),
-        )
+    def pytest_runtest_logreport(
+        self, report: Any, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
+        # A crash in the body, or in the teardown, leaves what is said of the phases before.
+        flush = report.when == "call"
+        if self._listeners.hear_of(report):
+            self._runner.hold(
+                "report",
+                report=_reports.phase_report(self._config, report),
+                packed=_reports.pack(self._config, report),
+            )
+        else:
+            self._runner.hold("report", report=_reports.plain(report), packed="")
+            if flush and not self._queue and clock() - self._began < _QUICK:
+                self._ask_early()
+        if flush:
+            self._runner.flush()
+
+    def _ask_early(self) -> None:
+        """Ask for the next test together with what is said of this one. Its teardown can only
+        be short, as far as it can be told, so no test is promised long before it can start."""
+        if not self._asked and not self._finishing:
+            self._asked = True
+            self._runner.hold("next")
 
     def pytest_warning_recorded(self, warning_message: Any, nodeid: str) -> None:
         start = Path(self._config.invocation_params.dir)

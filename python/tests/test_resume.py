@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import xml.etree.ElementTree as ET
 from collections import Counter
 from pathlib import Path
@@ -48,15 +49,26 @@ def test_after(n): note(f"after{n}")
 """
 
 
+def wait_until_it_waits(folder: Path, dyno: subprocess.Popen[str]) -> None:
+    """Until the journal tells that the test has begun which waits."""
+    written = folder / ".dyno" / "latest" / "journal.jsonl"
+    assert dyno.stdout is not None
+    while not ((folder / "waiting").exists() and '::test_waits"' in _last_start(written)):
+        assert dyno.poll() is None, dyno.stdout.read()
+        os.sched_yield()
+
+
+def _last_start(written: Path) -> str:
+    started = [line for line in written.read_text().splitlines() if '"test_started"' in line]
+    return started[-1] if started else ""
+
+
 def cut_off(folder: Path, how: int, *args: str) -> None:
     """A run that ends while its test waits."""
     write_suite(folder, {"test_a.py": SUITE})
     (folder / "wait").touch()
     dyno = start_dyno(folder, *args)
-    assert dyno.stdout is not None
-    while not (folder / "waiting").exists():
-        assert dyno.poll() is None, dyno.stdout.read()
-        os.sched_yield()
+    wait_until_it_waits(folder, dyno)
     dyno.send_signal(how)
     dyno.communicate(timeout=60)
     (folder / "wait").unlink()
@@ -115,10 +127,7 @@ def test_a_resumed_run_can_be_resumed(tmp_path: Path) -> None:
     (tmp_path / "waiting").unlink()
     (tmp_path / "wait").touch()
     dyno = start_dyno(tmp_path, "--resume")
-    assert dyno.stdout is not None
-    while not (tmp_path / "waiting").exists():
-        assert dyno.poll() is None, dyno.stdout.read()
-        os.sched_yield()
+    wait_until_it_waits(tmp_path, dyno)
     dyno.send_signal(signal.SIGKILL)
     dyno.communicate(timeout=60)
     (tmp_path / "wait").unlink()

@@ -123,15 +123,16 @@ pub enum Event {
         /// The report.
         report: Box<PhaseReport>,
     },
-    /// A phase of a test takes long, and goes on.
+    /// A test takes long, and goes on.
     Slow {
         /// Where.
         worker: WorkerId,
         /// Which.
         test: TestId,
-        /// The phase.
-        phase: Phase,
-        /// For how long it has run.
+        /// The phase, where its time is limited.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        phase: Option<Phase>,
+        /// For how long it, or the phase, has run.
         #[serde(with = "micros", rename = "elapsed_us")]
         elapsed: Duration,
     },

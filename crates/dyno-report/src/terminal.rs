@@ -115,9 +115,10 @@ impl Terminal {
                 elapsed,
             } => {
                 let long = closing::seconds(*elapsed);
-                let phase = phase.name();
+                let phase = phase.map(|phase| format!(" {}", phase.name()));
+                let phase = phase.unwrap_or_default();
                 self.start_line();
-                let line = format!("[{worker}] {test}: {phase} has taken {long} so far");
+                let line = format!("[{worker}] {test}:{phase} has taken {long} so far");
                 self.canvas.line(&line, &[Ink::Yellow]);
             }
             Event::TestStarted { worker, test } => {

@@ -25,6 +25,8 @@ pub(crate) struct Worker {
     pub(crate) unit_is_over: bool,
     /// The phase that it is in.
     pub(crate) watch: Option<Watch>,
+    /// The test that it runs, as long as the template has not heard of it.
+    pub(crate) unfed: Option<TestId>,
     /// What was said of a test that may be tried again.
     pub(crate) attempt: Option<Attempt>,
     pub(crate) prospect: Prospect,

@@ -264,6 +264,7 @@ pub struct Collected {
 
 /// pytest's options as it resolved them from the command line and the ini file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact by itself")]
 pub struct SessionOptions {
     /// What is to be shown.
     #[serde(flatten)]
@@ -278,4 +279,7 @@ pub struct SessionOptions {
     pub timeout_plugin: bool,
     /// A plugin put the tests into an order of its own (`--ff`, pytest-order).
     pub ordered: bool,
+    /// A plugin listens to every report; else the template needs those alone that workers
+    /// packed.
+    pub listens: bool,
 }

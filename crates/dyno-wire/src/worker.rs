@@ -81,7 +81,8 @@ pub enum FromWorker {
     Report {
         /// In the report's own terms.
         report: Box<PhaseReport>,
-        /// The same for the template: text that only the Python side reads.
+        /// The same for the template: text that only the Python side reads. Empty where
+        /// nobody there wants it.
         packed: String,
     },
     /// A test ended.

@@ -40,21 +40,31 @@ impl Machine {
         }
     }
 
+    /// The template hears that the test has begun.
+    pub(super) fn feed_start(&mut self, worker: WorkerId, effects: &mut Vec<Effect>) {
+        let unfed = (self.workers.get_mut(worker)).and_then(|state| state.unfed.take());
+        if let Some(test) = unfed {
+            self.hint(worker, Feed::Start { test: test.into() }, effects);
+        }
+    }
+
     /// A report of a test and what the template is to hear of it: told, or held.
     pub(super) fn say(
         &mut self,
         worker: WorkerId,
         report: PhaseReport,
-        feed: Feed,
+        feed: Option<Feed>,
         effects: &mut Vec<Effect>,
     ) {
         let held = (self.workers.get_mut(worker)).and_then(|state| state.attempt.as_mut());
         if let Some(attempt) = held {
             attempt.reports.push(report);
-            attempt.feed.push(feed);
         } else {
             self.reported(worker, Box::new(report), effects);
-            self.feed(feed, effects);
+        }
+        if let Some(feed) = feed {
+            self.feed_start(worker, effects);
+            self.hint(worker, feed, effects);
         }
     }
 

@@ -151,6 +151,8 @@ pub(crate) struct Machine {
     /// Tests of which nobody has said yet that they are over.
     outstanding: Outstanding,
     feed: Vec<Feed>,
+    /// A plugin of the template's wants to hear of every test.
+    listens: bool,
     maxfail: u64,
     failures: u64,
     barren: u32,
@@ -194,6 +196,7 @@ impl Machine {
             headlines: HashMap::new(),
             outstanding: Outstanding::new(),
             feed: Vec::new(),
+            listens: true,
             maxfail: 0,
             failures: 0,
             barren: 0,
@@ -427,5 +430,7 @@ fn session_stop(stop: &Stop) -> SessionStop {
 
 #[cfg(test)]
 mod siblings_tests;
+#[cfg(test)]
+mod terms_tests;
 #[cfg(test)]
 mod tests;

@@ -52,6 +52,7 @@ impl Machine {
             Repeat::UntilFail if options.maxfail == 0 => 1,
             _ => options.maxfail,
         };
+        self.listens = options.listens;
         self.load = load;
         let debugger = self.settings.debugger || options.debugger;
         let carried = self.take_carried(&mut templates);

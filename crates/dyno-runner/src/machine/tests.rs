@@ -53,6 +53,7 @@ pub(super) fn collected(items: Vec<Item>, maxfail: u64) -> Input {
                 xdist_workers: None,
                 timeout_plugin: false,
                 ordered: false,
+                listens: true,
             },
         })),
     )
@@ -80,7 +81,7 @@ pub(super) fn machine_of(settings: Settings) -> Machine {
     Machine::new(settings, surroundings, "run".to_owned())
 }
 
-fn report(name: &str, phase: Phase, outcome: Option<Outcome>) -> FromWorker {
+pub(super) fn report(name: &str, phase: Phase, outcome: Option<Outcome>) -> FromWorker {
     FromWorker::Report {
         report: Box::new(PhaseReport {
             test: test(name),

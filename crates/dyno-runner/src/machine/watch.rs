@@ -19,10 +19,10 @@ pub(super) const TERMINATE: Duration = Duration::from_secs(3);
 /// How long interrupted tests may take to tear down after the deadline of the run.
 pub(super) const LAST_TEARDOWN: Duration = Duration::from_secs(30);
 
-/// The phase that a worker is in.
+/// The test that a worker runs, or the phase of it if that is limited.
 #[derive(Debug)]
 pub(crate) struct Watch {
-    phase: Phase,
+    phase: Option<Phase>,
     since: Duration,
     limit: Option<Duration>,
     step: Step,
@@ -47,7 +47,7 @@ pub(crate) struct Overdue {
 }
 
 impl Watch {
-    fn new(phase: Phase, now: Duration, limit: Option<Duration>, slow: Duration) -> Self {
+    fn new(phase: Option<Phase>, now: Duration, limit: Option<Duration>, slow: Duration) -> Self {
         Self {
             phase,
             since: now,
@@ -57,10 +57,14 @@ impl Watch {
         }
     }
 
+    pub(crate) fn is_limited(&self) -> bool {
+        self.phase.is_some()
+    }
+
     /// The phase, if its time was over.
     pub(crate) fn overdue(&self) -> Option<Overdue> {
         let limit = self.limit.filter(|_| self.step != Step::Nothing)?;
-        let phase = self.phase;
+        let phase = self.phase?;
         Some(Overdue { phase, limit })
     }
 
@@ -108,7 +112,8 @@ impl Machine {
         }
     }
 
-    pub(super) fn phase_began(&mut self, worker: WorkerId, phase: Phase, limited: bool) {
+    /// A test began, or a phase of one whose time is limited, or such a phase is over.
+    pub(super) fn phase_began(&mut self, worker: WorkerId, phase: Option<Phase>) {
         let slow = self.settings.rules.slow;
         let now = self.now;
         let Some(test) = (self.workers.get_mut(worker)).and_then(|state| state.running.clone())
@@ -117,10 +122,10 @@ impl Machine {
         };
         let timeouts = &self.terms.of(&test).timeouts;
         let limit = match phase {
-            _ if !limited => None,
-            Phase::Setup => timeouts.setup,
-            Phase::Call => timeouts.call,
-            Phase::Teardown => timeouts.teardown,
+            None => None,
+            Some(Phase::Setup) => timeouts.setup,
+            Some(Phase::Call) => timeouts.call,
+            Some(Phase::Teardown) => timeouts.teardown,
         };
         if let Some(state) = self.workers.get_mut(worker) {
             state.watch = Some(Watch::new(phase, now, limit, slow));

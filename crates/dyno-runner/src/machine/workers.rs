@@ -1,6 +1,6 @@
 //! What workers say, and their ends.
 
-use super::{Effect, Machine};
+use super::{Effect, Machine, Watch};
 use crate::workers::{Ending, Prospect, Worker};
 use dyno_model::{
     Category, Event, ExitCode, Outcome, Phase, PhaseReport, ProcessExit, Stop, TestId, Took,
@@ -12,14 +12,6 @@ use dyno_wire::worker::FromWorker;
 /// So many workers in a row may die before they run a test. One may be bad luck, three
 /// are a suite that cannot be forked or an exhausted machine.
 pub(super) const BARREN_WORKERS: u32 = 3;
-
-/// The phase that follows a report, as far as it tells.
-fn after(report: &PhaseReport) -> Phase {
-    match report.phase {
-        Phase::Setup if report.status.category.is_none() => Phase::Call,
-        _ => Phase::Teardown,
-    }
-}
 
 impl Machine {
     pub(super) fn worker_says(
@@ -36,26 +28,40 @@ impl Machine {
                 if let Some(state) = self.workers.get_mut(worker) {
                     state.started(&test);
                 }
-                self.phase_began(worker, Phase::Setup, false);
+                self.phase_began(worker, None);
                 self.attempt_began(worker, &test);
                 effects.push(Effect::Record(Event::TestStarted {
                     worker,
                     test: test.clone(),
                 }));
-                let test = test.into();
-                self.hint(worker, Feed::Start { test }, effects);
-            }
-            FromWorker::Phase { phase } => self.phase_began(worker, phase, true),
-            FromWorker::Report { report, packed } => {
                 if let Some(state) = self.workers.get_mut(worker) {
-                    state.call_reported |= report.phase == Phase::Call;
+                    state.unfed = Some(test);
                 }
-                self.phase_began(worker, after(&report), false);
-                self.say(worker, *report, Feed::Report { packed }, effects);
+                if self.listens {
+                    self.feed_start(worker, effects);
+                }
+            }
+            FromWorker::Phase { phase } => self.phase_began(worker, Some(phase)),
+            FromWorker::Report { report, packed } => {
+                let limited = self.workers.get_mut(worker).is_some_and(|state| {
+                    state.call_reported |= report.phase == Phase::Call;
+                    state.watch.as_ref().is_some_and(Watch::is_limited)
+                });
+                if limited {
+                    self.phase_began(worker, None);
+                }
+                let feed = (!packed.is_empty()).then_some(Feed::Report { packed });
+                self.say(worker, *report, feed, effects);
             }
             FromWorker::Finished { test, took } => {
-                let fed = test.as_str().to_owned();
-                self.hint(worker, Feed::Finish { test: fed }, effects);
+                let unfed = self
+                    .workers
+                    .get_mut(worker)
+                    .and_then(|state| state.unfed.take());
+                if unfed.is_none() {
+                    let fed = test.as_str().to_owned();
+                    self.hint(worker, Feed::Finish { test: fed }, effects);
+                }
                 self.finished(worker, &test, took, effects);
                 let left = self.workers.get_mut(worker).is_some_and(|state| {
                     state.finished(&test);
@@ -228,7 +234,7 @@ impl Machine {
         let message = report.longrepr.clone().unwrap_or_default();
         let fed = test.as_str().to_owned();
         let crash = Feed::Crash { test: fed, message };
-        self.say(worker, report, crash, effects);
+        self.say(worker, report, Some(crash), effects);
         self.finished(worker, test, None, effects);
     }
 
