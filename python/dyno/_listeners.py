@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from dyno import _pytest_private as private
+from dyno import _pytest_session
 
 __all__ = ["Listeners"]
 
@@ -29,12 +29,12 @@ class Listeners:
 
     def __init__(self, config: pytest.Config) -> None:
         #: Whether every report is heard.
-        self.all = private.counts_every_test(config) or any(
-            not private.is_of_pytest(implementation.function)
+        self.all = _pytest_session.counts_every_test(config) or any(
+            not _pytest_session.is_of_pytest(implementation.function)
             for name in _HOOKS
             for implementation in getattr(config.hook, name).get_hookimpls()
         )
-        self._failed_before = private.last_failed(config)
+        self._failed_before = _pytest_session.last_failed(config)
 
     def hear_of(self, report: Any) -> bool:
         """Whether the report is of interest to anybody but the runner."""

@@ -11,7 +11,7 @@ import pytest
 
 from dyno._wire import PROTOCOL, Connection
 
-__all__ = ["greet", "run_pytest"]
+__all__ = ["greet", "keep_xdist_out", "run_pytest"]
 
 
 def greet(descriptor: int) -> Connection:
@@ -42,3 +42,14 @@ def run_pytest(args: list[str], plugins: list[object]) -> int:
         else:
             traceback.print_exc()
         return 1
+
+
+def keep_xdist_out(config: pytest.Config) -> object:
+    """Keep pytest-xdist from starting workers of its own. Returns its ``-n``."""
+    if not hasattr(config.option, "numprocesses"):
+        return None
+    workers: object = config.option.numprocesses
+    config.option.numprocesses = None
+    config.option.dist = "no"
+    config.option.tx = []
+    return workers

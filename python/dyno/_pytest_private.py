@@ -7,9 +7,7 @@ what dyno would lose without it.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import io
-import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,25 +23,18 @@ from _pytest.warnings import warning_record_to_str
 __all__ = [
     "UnmadeItem",
     "before_marks_are_read",
-    "captured",
     "claim_numbered_folder",
     "configured",
     "count_deselected",
     "count_others",
-    "counts_every_test",
     "file_of",
     "fixture_definitions",
     "fixture_param_ids",
     "forget_controller_plugins",
-    "forget_failures",
-    "has_order_of_its_own",
     "import_root",
     "ini_options",
-    "is_anything_set_up",
     "is_below_arguments",
-    "is_of_pytest",
     "keyword_names",
-    "last_failed",
     "option_names",
     "option_nargs",
     "options",
@@ -55,9 +46,8 @@ __all__ = [
     "relative_path",
     "remember_nodes",
     "render",
-    "restart_capture",
+    "separator",
     "set_object",
-    "tear_everything_down",
     "use_own_basetemp",
     "warning_text",
 ]
@@ -67,27 +57,35 @@ __all__ = [
 _CONTROLLER_PLUGINS = {("_pytest.junitxml", "LogXML")}
 
 
-def redirect_terminal(config: pytest.Config, file: io.TextIOBase) -> None:
+def redirect_terminal(config: pytest.Config, file: io.TextIOBase) -> io.TextIOBase | None:
     """Let pytest's terminal reporter write to ``file`` (``TerminalWriter._file``).
 
-    The writer keeps the width and the colours it chose for the real terminal.
+    The writer keeps the width and the colours it chose for the real terminal. Returns what
+    it wrote to before.
     """
-    if config.pluginmanager.has_plugin("terminalreporter"):
-        terminal: Any = config.get_terminal_writer()
-        terminal._file = file
+    if not config.pluginmanager.has_plugin("terminalreporter"):
+        return None
+    terminal: Any = config.get_terminal_writer()
+    before: io.TextIOBase = terminal._file
+    terminal._file = file
+    return before
 
 
 def render(config: pytest.Config, report: Any) -> str:
     """A failure's text as pytest's terminal reporter prints it (``TerminalWriter``)."""
     text = io.StringIO()
+    report.toterminal(_writer_like_terminals(config, text))
+    return text.getvalue()
+
+
+def _writer_like_terminals(config: pytest.Config, text: io.StringIO) -> TerminalWriter:
     writer = TerminalWriter(text)
     if config.pluginmanager.has_plugin("terminalreporter"):
         terminal = config.get_terminal_writer()
         writer.hasmarkup = terminal.hasmarkup
         writer.fullwidth = terminal.fullwidth
         writer.code_highlight = terminal.code_highlight
-    report.toterminal(writer)
-    return text.getvalue()
+    return writer
 
 
 def options(parser: pytest.Parser) -> Iterator[Any]:
@@ -139,18 +137,12 @@ def progress_style(config: pytest.Config) -> str:
     return "count" if style == "count" else "percent"
 
 
-def restart_capture(config: pytest.Config) -> None:
-    """Give a forked child capture files of its own (``CaptureManager``).
-
-    pytest captures into an unlinked temporary file whose offset a fork shares, so
-    two processes would read each other's output. Left as pytest leaves it between two
-    tests: started and suspended.
-    """
-    capture: Any = config.pluginmanager.getplugin("capturemanager")
-    if capture is not None and capture._global_capturing is not None:
-        capture.stop_global_capturing()
-        capture.start_global_capturing()
-        capture.suspend_global_capture(in_=False)
+def separator(config: pytest.Config, title: str, mark: str, **markup: bool) -> str:
+    """A line of ``mark`` with a title, as wide as the terminal (``TerminalWriter``)."""
+    text = io.StringIO()
+    writer = _writer_like_terminals(config, text)
+    writer.sep(mark, title, **markup)
+    return text.getvalue()
 
 
 def claim_numbered_folder(config: pytest.Config) -> None:
@@ -175,71 +167,6 @@ def forget_controller_plugins(config: pytest.Config) -> None:
         kind = type(plugin)
         if (kind.__module__, kind.__name__) in _CONTROLLER_PLUGINS:
             config.pluginmanager.unregister(plugin)
-
-
-def forget_failures(session: pytest.Session, failed: int = 0) -> None:
-    """Let a worker go on from a session in which so many tests failed (``Session``).
-
-    The public attributes warn when they are unset.
-    """
-    private: Any = session
-    private.testsfailed = failed
-    private._shouldfail = False
-    private._shouldstop = False
-
-
-def is_anything_set_up(session: pytest.Session) -> bool:
-    """Whether a session's or a narrower fixture is set up (``Session._setupstate``)."""
-    private: Any = session
-    return bool(private._setupstate.stack)
-
-
-def tear_everything_down(session: pytest.Session) -> None:
-    """Tear down all that is set up (``Session._setupstate``), as pytest does at the end of a
-    session that was interrupted."""
-    private: Any = session
-    private._setupstate.teardown_exact(None)
-
-
-def has_order_of_its_own(
-    config: pytest.Config, before: Sequence[pytest.Item], after: Sequence[pytest.Item]
-) -> bool:
-    """Whether somebody but pytest put the items into an order (``reorder_items``).
-
-    Without it, ``--ff`` and plugins such as pytest-order would not decide what runs first.
-    """
-    option: Any = config.option
-    asked = any(getattr(option, name, False) for name in ("failedfirst", "newfirst", "stepwise"))
-    if not asked and all(
-        implementation.plugin_name.startswith("dyno") or is_of_pytest(implementation.function)
-        for implementation in config.hook.pytest_collection_modifyitems.get_hookimpls()
-    ):
-        return False
-    kept = {id(item) for item in after}
-    expected = [item for item in fixtures.reorder_items(before) if id(item) in kept]
-    return len(expected) != len(after) or any(map(operator.is_not, expected, after))
-
-
-def counts_every_test(config: pytest.Config) -> bool:
-    """Whether one of pytest's own reporters wants every report: `--junitxml`, `--durations`,
-    `--stepwise`, `--pastebin` (their options)."""
-    option: Any = config.option
-    return any(
-        getattr(option, name, None) for name in ("xmlpath", "durations", "stepwise", "pastebin")
-    )
-
-
-def last_failed(config: pytest.Config) -> frozenset[str]:
-    """Tests that failed in an earlier run, of which pytest forgets those that pass (the cache
-    of ``LFPlugin``)."""
-    plugin: Any = config.pluginmanager.get_plugin("lfplugin")
-    return frozenset(getattr(plugin, "lastfailed", ()))
-
-
-def is_of_pytest(function: Any) -> bool:
-    """Whether a hook is pytest's own, or dyno's (``_pytest``)."""
-    module = getattr(function, "__module__", None) or ""
-    return module.partition(".")[0] in ("_pytest", "dyno")
 
 
 def fixture_definitions(item: pytest.Item) -> Iterator[tuple[str, Any]]:
@@ -347,21 +274,6 @@ def set_object(collector: pytest.Module, module: object) -> None:
     """Keep a module from being imported when somebody asks for it (``PyobjMixin._obj``)."""
     private: Any = collector
     private._obj = module
-
-
-@contextlib.contextmanager
-def captured(config: pytest.Config) -> Iterator[None]:
-    """Swallow what is written meanwhile, as the capture is set up (``CaptureManager``)."""
-    capture: Any = config.pluginmanager.getplugin("capturemanager")
-    if capture is None or capture._global_capturing is None:
-        yield
-        return
-    capture.resume_global_capture()
-    try:
-        yield
-    finally:
-        capture.suspend_global_capture(in_=False)
-        capture.read_global_capture()
 
 
 def import_root(config: pytest.Config, path: Path) -> Path:

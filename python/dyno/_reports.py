@@ -16,6 +16,8 @@ from typing import Any, Literal
 import pytest
 
 from dyno import _pytest_private as private
+from dyno._pytest_streams import live_log
+from dyno._whole import shorten, shortened
 
 __all__ = [
     "ParamKeys",
@@ -182,8 +184,8 @@ def _is_own(definition: Any) -> bool:
     return code is not None and not code.co_filename.startswith(_FOREIGN_FOLDERS)
 
 
-def phase_report(config: pytest.Config, report: Any) -> dict[str, Any]:
-    """A test report as `dyno_model::PhaseReport`."""
+def phase_report(config: pytest.Config, report: Any, keep: Callable[[str], str]) -> dict[str, Any]:
+    """A test report as `dyno_model::PhaseReport`; ``keep`` shortens a failure's text."""
     category, letter, word = config.hook.pytest_report_teststatus(report=report, config=config)
     if isinstance(word, tuple):
         word = word[0]
@@ -201,7 +203,7 @@ def phase_report(config: pytest.Config, report: Any) -> dict[str, Any]:
     if isinstance(report.longrepr, tuple):
         fields["skip"] = _skip(config, report)
     elif report.longrepr is not None:
-        fields["longrepr"] = _failure_text(config, report)
+        fields["longrepr"] = keep(_failure_text(config, report))
         fields["headline"] = report.head_line
         fields["crash"] = _crash_message(report)
     return fields
@@ -225,6 +227,7 @@ def pack(config: pytest.Config, report: Any) -> str:
     into lists. What a plugin or a test put beside them (``user_properties``) may be anything.
     """
     data = config.hook.pytest_report_to_serializable(config=config, report=report)
+    data["longrepr"] = shortened(data["longrepr"])
     try:
         packed = dumps(data)
     except Exception:  # noqa: BLE001 - whatever an object's own reduction raises
@@ -275,10 +278,10 @@ def _failure_text(config: pytest.Config, report: Any) -> str:
 def _crash_message(report: Any) -> str | None:
     """The line of the short summary: the exception's own, or the whole of a plain text."""
     if isinstance(report.longrepr, str):
-        return report.longrepr
+        return shorten(report.longrepr)
     crash = getattr(report.longrepr, "reprcrash", None)
     message = getattr(crash, "message", None)
-    return None if message is None else str(message)
+    return None if message is None else shorten(str(message))
 
 
 def _skip(config: pytest.Config, report: Any) -> dict[str, Any]:
@@ -300,11 +303,13 @@ def _skip_reason(config: pytest.Config, longrepr: tuple[object, object, object])
     }
 
 
-def collect_failure(config: pytest.Config, report: pytest.CollectReport) -> dict[str, Any]:
+def collect_failure(
+    config: pytest.Config, report: pytest.CollectReport, keep: Callable[[str], str] = shorten
+) -> dict[str, Any]:
     """A failed collection as `dyno_model::CollectFailure`."""
     return {
         "node": report.nodeid,
-        "longrepr": private.render(config, report),
+        "longrepr": keep(private.render(config, report)),
         "crash": _crash_message(report),
     }
 
@@ -321,7 +326,7 @@ def warning(start: Path, warning_message: Any, nodeid: str) -> dict[str, Any]:
     """
     place = private.relative_path(start, warning_message.filename)
     return {
-        "message": private.warning_text(warning_message),
+        "message": shorten(private.warning_text(warning_message)),
         "test": nodeid or None,
         "place": f"{place}:{warning_message.lineno}",
     }
@@ -334,7 +339,7 @@ def session_options(
     option: Any = config.option
     reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
     return {
-        "verbosity": option.verbose,
+        "verbosity": getattr(option, "verbose", 0),
         "report_chars": "" if reporter is None else str(reporter.reportchars),
         "summary": not option.no_summary,
         "header": not option.no_header,
@@ -348,4 +353,5 @@ def session_options(
         "timeout_plugin": config.pluginmanager.has_plugin("timeout"),
         "ordered": ordered,
         "listens": listens,
+        "captures": getattr(option, "capture", None) == "fd" and live_log(config) is None,
     }

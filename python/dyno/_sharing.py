@@ -25,6 +25,7 @@ import pytest
 from dyno import _pytest_private as private
 from dyno import _reports
 from dyno._pruning import leave_root_behind, needed_modules
+from dyno._pytest_streams import captured
 
 __all__ = ["Claims", "Sharing", "can_share", "import_modules", "tell_of_others"]
 
@@ -150,7 +151,7 @@ def import_modules(config: pytest.Config, names: Collection[str]) -> None:
     missing = [name for name in names if name not in sys.modules]
     if not missing:
         return
-    with private.captured(config), warnings.catch_warnings():
+    with captured(config), warnings.catch_warnings():
         # The other one has told of them.
         warnings.simplefilter("ignore")
         for name in missing:

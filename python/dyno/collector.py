@@ -13,12 +13,11 @@ from typing import Any
 import pytest
 
 from dyno._collection import Collection
-from dyno._main import greet, run_pytest
+from dyno._main import greet, keep_xdist_out, run_pytest
 from dyno._probe import Probe
 from dyno._pruning import Pruning
 from dyno._recorder import Recorder
 from dyno._wire import Connection, as_sent
-from dyno.template import keep_xdist_out
 
 __all__ = ["main"]
 

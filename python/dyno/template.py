@@ -28,19 +28,24 @@ import pytest
 
 from dyno import _pytest_private as private
 from dyno import _reports, worker
+from dyno._debugger import Debugger
 from dyno._feed import Feed
 from dyno._listeners import Listeners
-from dyno._main import greet, run_pytest
+from dyno._main import greet, keep_xdist_out, run_pytest
+from dyno._ordering import Ordering
+from dyno._output import Output
 from dyno._pruning import Pruning
+from dyno._pytest_streams import restart_capture
 from dyno._sharing import Claims, Sharing, can_share, import_modules, tell_of_others
 from dyno._siblings import Siblings, fork
 from dyno._terminal import Terminal, Voice
+from dyno._whole import Wholes
 from dyno._wire import Connection, Disconnected
 
 if TYPE_CHECKING:
     from dyno._recorder import Recorder
 
-__all__ = ["keep_xdist_out", "main"]
+__all__ = ["main"]
 
 
 def main(descriptor: int, args: list[str]) -> int:
@@ -73,7 +78,8 @@ class Template:
         self._runner = runner
         self._terminal = Terminal(runner)
         self._deselected = 0
-        self._ordered = False
+        self._ordering = Ordering()
+        self._wholes = Wholes("collection")
         self._pruning: Pruning | None = None
         self._share: dict[str, Any] | None = None
         self._siblings = Siblings()
@@ -87,6 +93,7 @@ class Template:
         self._xdist_workers: object = None
         self._start = Path.cwd()
         self._parser: pytest.Parser | None = None
+        self._debugger = Debugger()
         self._config: pytest.Config
         self._listeners: Listeners
 
@@ -113,11 +120,16 @@ class Template:
 
     def how_to_collect(self, message: dict[str, Any]) -> Iterator[object]:
         """Plugins for what the runner says of the collection (`ToTemplate::Collect`)."""
+        yield self._ordering
         pruned = {file["path"]: file["deselected"] for file in message.get("prune", ())}
         if pruned:
             self._pruning = Pruning(pruned.__contains__, pruned.__getitem__)
             yield self._pruning
         self._share = message.get("share")
+        self._debugger.serve(
+            message["input"], self._borrow_terminal, lambda: self._say("terminal_returned")
+        )
+        yield self._debugger
         if self._share:
             self._siblings.offer(self._runner, self._share["siblings"])
         if message.get("record"):
@@ -149,6 +161,8 @@ class Template:
         if plugins.has_plugin("terminalprogress-plugin"):
             plugins.unregister(name="terminalprogress-plugin")
         private.redirect_terminal(session.config, self._terminal)
+        self._wholes.bound_capture(session.config)
+        self._debugger.begin(session.config)
         self._say("session_started")
 
     @pytest.hookimpl(tryfirst=True)
@@ -176,7 +190,7 @@ class Template:
         self._runner.close()
         self._runner = self._terminal.runner = Connection(end)
         self._terminal.turn(Voice.SILENT)
-        private.restart_capture(config)
+        restart_capture(config)
 
     def end_sibling(self, code: int) -> NoReturn:
         """End this process without the end of pytest's session, which is the first's."""
@@ -202,15 +216,6 @@ class Template:
         self._hears_of_others = False
         self._others = others
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_collection_modifyitems(
-        self, config: pytest.Config, items: list[pytest.Item]
-    ) -> Generator[None]:
-        before = list(items)
-        result = yield
-        self._ordered = private.has_order_of_its_own(config, before, items)
-        return result
-
     def pytest_deselected(self, items: list[pytest.Item]) -> None:
         self._deselected += len(items)
 
@@ -218,7 +223,8 @@ class Template:
         if self._hears_of_others:
             return
         if report.failed:
-            self._say("collect_failed", failure=_reports.collect_failure(self._config, report))
+            failure = _reports.collect_failure(self._config, report, self._wholes.shorten)
+            self._say("collect_failed", failure=failure)
         elif report.skipped:
             skip = _reports.collect_skip(self._config, report)
             self._say("collect_skipped", node=report.nodeid, skip=skip)
@@ -230,6 +236,10 @@ class Template:
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self, config: pytest.Config) -> None:
         self._config = config
+
+    def _borrow_terminal(self) -> None:
+        self._say("terminal_wanted")
+        self._runner.receive()
 
     def _say(self, kind: str, **fields: Any) -> None:
         self._runner.send(kind, **fields)
@@ -290,7 +300,7 @@ class Template:
             "options": _reports.session_options(
                 session.config,
                 self._xdist_workers,
-                ordered=self._ordered,
+                ordered=self._ordering.is_own,
                 listens=self._listeners.all,
             ),
         }
@@ -330,6 +340,8 @@ class Template:
         self, session: pytest.Session, message: dict[str, Any], selector: selectors.BaseSelector
     ) -> worker.Worker | None:
         end = self._runner.take_descriptor()
+        settings = message["output"]
+        pipes = [self._runner.take_descriptor() for _ in range(settings["pipes"])]
         number: int = message["worker"]
         pid = fork()
         if pid == 0:
@@ -344,9 +356,12 @@ class Template:
                 message["workers"],
                 message["run"],
                 self._listeners,
+                Output(pipes, settings),
+                self._debugger,
             )
             return self._worker
-        os.close(end)
+        for descriptor in (end, *pipes):
+            os.close(descriptor)
         descriptor = os.pidfd_open(pid)
         self._children[descriptor] = (number, pid)
         selector.register(descriptor, selectors.EVENT_READ)
@@ -380,14 +395,3 @@ class Template:
 
     def pytest_unconfigure(self) -> None:
         self._terminal.flush()
-
-
-def keep_xdist_out(config: pytest.Config) -> object:
-    """Keep pytest-xdist from starting workers of its own. Returns its ``-n``."""
-    if not hasattr(config.option, "numprocesses"):
-        return None
-    workers: object = config.option.numprocesses
-    config.option.numprocesses = None
-    config.option.dist = "no"
-    config.option.tx = []
-    return workers

@@ -21,9 +21,13 @@ from typing import IO, Any, NamedTuple
 import pytest
 
 from dyno import _pytest_private as private
-from dyno import _reports
+from dyno import _pytest_session, _reports
+from dyno._debugger import Debugger
 from dyno._listeners import Listeners
+from dyno._output import Output
+from dyno._pytest_streams import restart_capture
 from dyno._timeouts import Timeouts
+from dyno._whole import Wholes
 from dyno._wire import Connection, Disconnected, as_sent
 
 __all__ = ["Worker"]
@@ -50,11 +54,29 @@ class Worker:
     """The pytest plugin and the loop of one worker."""
 
     def __init__(
-        self, runner: Connection, number: int, workers: int, run: str, listeners: Listeners
+        self,
+        runner: Connection,
+        number: int,
+        workers: int,
+        run: str,
+        listeners: Listeners,
+        output: Output,
+        debugger: Debugger,
     ) -> None:
         self._runner = runner
         self._listeners = listeners
+        self._output = output
+        self._debugger = debugger
+        debugger.serve(
+            output.input,
+            self._borrow_terminal,
+            lambda: self._runner.send("terminal_returned"),
+            lambda: output.shows_reporter(self._config),
+            lambda report: self._runner.send("debugged", test=report.nodeid, phase=report.when),
+        )
+        self._terminal_lent = False
         self._name = f"gw{number}"
+        self._wholes = Wholes(self._name)
         self._workers = workers
         self._run = run
         self._config: pytest.Config
@@ -83,9 +105,7 @@ class Worker:
         self._runner.send("ready")
         last = LastItem.from_parent(session, name="dyno-next", worker=self)
         try:
-            while (ordered := self._next()) is not None or self._waiting:
-                if ordered is None:
-                    continue
+            while (ordered := self._next(patient=True)) is not None:
                 self._queue.popleft()
                 self._run_one(ordered, self._queue[0].item if self._queue else last)
                 if session.shouldfail or session.shouldstop:
@@ -113,9 +133,11 @@ class Worker:
             "mainargv": sys.argv,
         }
         config.workeroutput = {}
-        private.forget_failures(session)
+        _pytest_session.forget_failures(session)
         private.forget_controller_plugins(config)
-        private.restart_capture(config)
+        restart_capture(config, self._output.begin)
+        self._output.take_live_log(config)
+        self._wholes.bound_capture(config)
         private.use_own_basetemp(config, self._name)
         random.seed()
         self._keep_crash_log()
@@ -140,6 +162,7 @@ class Worker:
         self._limit(ordered.limits)
         before = {name: os.environ.get(name) for name in ordered.env}
         os.environ.update(ordered.env)
+        self._output.mark()
         self._runner.send("started", test=item.nodeid)
         failed_before = item.session.testsfailed
         self._began = clock()
@@ -156,7 +179,9 @@ class Worker:
             _restore(before)
         if ordered.may_be_retried:
             # Whether it has failed, and `-x` holds, the runner says.
-            private.forget_failures(item.session, failed_before)
+            _pytest_session.forget_failures(item.session, failed_before)
+        self._debugger.leave()
+        self._output.flush()
         elapsed = clock() - self._began
         self._runner.hold(
             "finished",
@@ -187,10 +212,10 @@ class Worker:
     def _tear_session_down(self, session: pytest.Session) -> None:
         """Tear down what was kept while this worker waited for a test that did not come, as a
         part of the last test, which is where pytest has it."""
-        if self._last is None or not private.is_anything_set_up(session):
+        if self._last is None or not _pytest_session.is_anything_set_up(session):
             return
         call = pytest.CallInfo.from_call(
-            lambda: private.tear_everything_down(session), when="teardown"
+            lambda: _pytest_session.tear_everything_down(session), when="teardown"
         )
         if call.excinfo is not None:
             report = pytest.TestReport.from_item_and_call(self._last, call)
@@ -199,19 +224,20 @@ class Worker:
     def _ask_to_stop(self, reason: str, code: int | None = None) -> None:
         self._runner.send("stop_asked", reason=reason, code=code)
 
-    def _next(self) -> Ordered | None:
-        """The next test, asked for if need be; ``None`` where there is none, for good or as
-        long as this worker is waiting."""
+    def _next(self, *, patient: bool) -> Ordered | None:
+        """The next test, asked for if need be; ``None`` where nothing is left, or, unless
+        ``patient``, where there is none as long as this worker is told to wait."""
         if not self._queue and not self._finishing:
             if not self._waiting and not self._asked:
+                self._asked = True
                 self._runner.hold("next")
-            self._waiting = self._asked = False
-            self._take(self._runner.receive())
+            while self._asked or (patient and self._waiting):
+                self._take(self._runner.receive())
         return self._queue[0] if self._queue else None
 
     def ancestors_of_next(self, session: pytest.Session) -> list[Any]:
         """What pytest is to leave set up when it tears a last test down."""
-        ordered = self._next()
+        ordered = self._next(patient=False)
         if ordered is not None:
             return ordered.item.listchain()
         return [session] if self._waiting else []
@@ -225,9 +251,20 @@ class Worker:
         while (message := self._runner.poll()) is not None:
             self._take(message)
 
+    def _borrow_terminal(self) -> None:
+        self._runner.send("terminal_wanted")
+        self._terminal_lent = False
+        while not self._terminal_lent:
+            self._take(self._runner.receive())
+
     def _take(self, message: dict[str, Any]) -> None:
         match message["type"]:
+            case "terminal_lent":
+                self._terminal_lent = True
+            case "run" if self._finishing:
+                pass  # The run stopped meanwhile.
             case "run":
+                self._asked = self._waiting = False
                 for order in message["tests"]:
                     same = self._items[order["test"]]
                     # pytest may collect one node id twice (--keep-duplicates).
@@ -236,8 +273,9 @@ class Worker:
                     retried = order.get("may_be_retried", False)
                     self._queue.append(Ordered(same[-1], *terms, retried))
             case "wait":
-                self._waiting = True
+                self._asked, self._waiting = False, True
             case "finish" | "stop":
+                self._asked = self._waiting = False
                 self._queue.clear()
                 self._finishing = True
             case unknown:
@@ -249,19 +287,23 @@ class Worker:
     def pytest_runtest_logreport(
         self, report: Any, clock: Callable[[], float] = time.perf_counter
     ) -> None:
-        # A crash in the body, or in the teardown, leaves what is said of the phases before.
-        flush = report.when == "call"
-        if self._listeners.hear_of(report):
-            self._runner.hold(
-                "report",
-                report=_reports.phase_report(self._config, report),
-                packed=_reports.pack(self._config, report),
-            )
+        self._debugger.leave()
+        self._wholes.shorten_sections(report)
+        is_heard = self._listeners.hear_of(report)
+        if is_heard:
+            fields = _reports.phase_report(self._config, report, self._wholes.shorten)
         else:
-            self._runner.hold("report", report=_reports.plain(report), packed="")
-            if flush and not self._queue and clock() - self._began < _QUICK:
+            fields = _reports.plain(report)
+        status = fields["status"]
+        # Where nothing is shown of it, nothing has to stand before or behind it.
+        if self._output.marks_reports and (status["letter"] or status["word"]):
+            self._output.mark()
+        packed = _reports.pack(self._config, report) if is_heard else ""
+        self._runner.hold("report", report=fields, packed=packed)
+        if report.when == "call":
+            if not is_heard and not self._queue and clock() - self._began < _QUICK:
                 self._ask_early()
-        if flush:
+            # A crash in the teardown leaves what is said of the phases before.
             self._runner.flush()
 
     def _ask_early(self) -> None:

@@ -1,8 +1,9 @@
 //! The terminal that a report is printed to.
 
 use dyno_report::{Messages, Style};
+use dyno_runner::Streams;
 use std::ffi::OsString;
-use std::io::{IsTerminal, Write, stdout};
+use std::io::{IsTerminal, Write, stderr, stdout};
 
 /// The width where none can be told, as pytest assumes it.
 const DEFAULT_WIDTH: usize = 80;
@@ -80,6 +81,22 @@ fn width() -> usize {
         .or_else(window)
         .filter(|width| *width > 0)
         .unwrap_or(DEFAULT_WIDTH)
+}
+
+/// Whether standard output and error are one file, such as one terminal.
+pub(crate) fn streams() -> Streams {
+    let file = |stat: rustix::fs::Stat| (stat.st_dev, stat.st_ino);
+    let output = rustix::fs::fstat(stdout()).map(file);
+    if output.is_ok() && output == rustix::fs::fstat(stderr()).map(file) {
+        Streams::One
+    } else {
+        Streams::Two
+    }
+}
+
+/// Prints what tests wrote to standard error. Nobody may read it.
+pub(crate) fn print_error(text: &str) {
+    let _ = stderr().lock().write_all(text.as_bytes());
 }
 
 /// Prints to standard output until nobody reads it any more.

@@ -121,6 +121,16 @@ impl Journal {
         }
     }
 
+    /// Stamps an event that is not appended, for a text that is kept in a file of its own:
+    /// it has the place of the event before it.
+    pub fn stamp(&self, event: Event) -> Stamped {
+        Stamped {
+            seq: self.next.saturating_sub(1),
+            at: self.began.elapsed(),
+            event,
+        }
+    }
+
     fn write_line(&mut self, line: &impl Serialize) -> io::Result<()> {
         let mut bytes = serde_json::to_vec(line)?;
         bytes.push(b'\n');

@@ -4,8 +4,8 @@
 //! before anything is shown of it.
 
 use crate::{
-    CollectFailure, ExitCode, Item, Phase, PhaseReport, RunId, Skip, TestId, UnitId, Warning,
-    WorkerId, micros,
+    CollectFailure, ExitCode, Item, Phase, PhaseReport, Printed, PrintedMore, RunId, Skip, TestId,
+    UnitId, Warning, WorkerId, micros,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -136,6 +136,13 @@ pub enum Event {
         #[serde(with = "micros", rename = "elapsed_us")]
         elapsed: Duration,
     },
+    /// The debugger has shown a failure (`--pdb`). pytest does not show it again.
+    Debugged {
+        /// The test.
+        test: TestId,
+        /// The phase that failed.
+        phase: Phase,
+    },
     /// A test ended.
     TestFinished {
         /// Where.
@@ -146,6 +153,10 @@ pub enum Event {
         #[serde(default, flatten, skip_serializing_if = "Option::is_none")]
         took: Option<Took>,
     },
+    /// A test, or what it started, wrote where nothing captures.
+    Printed(Printed),
+    /// It had written more than the journal keeps.
+    PrintedMore(PrintedMore),
     /// A warning was recorded.
     Warned(Warning),
     /// A worker ended, as it was told to or not.

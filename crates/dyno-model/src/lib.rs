@@ -20,6 +20,7 @@ mod os_path;
 mod outcome;
 mod partition;
 mod past;
+mod printed;
 mod pytest_config;
 mod real_collection;
 mod report;
@@ -43,6 +44,7 @@ pub use os_path::{absolute_path, python_text};
 pub use outcome::{Category, Outcome, Tally};
 pub use partition::{Dealing, Partition};
 pub use past::Past;
+pub use printed::{Keeping, Printed, PrintedMore, Stream};
 pub use pytest_config::{ArgsSource, CacheOptions, ImportMode, PytestConfig, PytestVersion};
 pub use real_collection::{
     Bind, CollectedFile, CollectionRecord, Dependencies, Found, Look, RealCollection,

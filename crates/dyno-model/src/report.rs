@@ -95,6 +95,13 @@ pub struct Status {
     pub word: String,
 }
 
+impl Status {
+    /// Whether a letter or a word of it is shown while tests run.
+    pub fn is_shown(&self) -> bool {
+        !self.letter.is_empty() || !self.word.is_empty()
+    }
+}
+
 /// Where and why a test was skipped.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Skip {

@@ -114,6 +114,20 @@ impl Canvas {
         }
     }
 
+    /// Goes to the start of a line, wherever the text before ended.
+    pub(crate) fn start_line(&mut self) {
+        self.ensure_newline();
+        if self.column() != 0 {
+            self.write("\n", &[]);
+        }
+    }
+
+    /// A test's own text, which pytest's reporter knows nothing of: the line and the place
+    /// stay what they were.
+    pub(crate) fn pass_on(&mut self, text: &str) {
+        self.out.push_str(text);
+    }
+
     /// `==== title ====` over the screen's whole width, on a line of its own.
     pub(crate) fn sep(&mut self, mark: char, title: &str, inks: &[Ink]) {
         self.sep_of_width(mark, title, self.style.width, inks);

@@ -2,7 +2,7 @@
 
 use crate::canvas::{Canvas, Ink};
 use crate::stats::{KNOWN, Over, Stats, category_ink};
-use dyno_model::{Category, ProcessExit, Stop};
+use dyno_model::{Category, ExitCode, ProcessExit, Stop};
 use std::time::Duration;
 
 /// `!!! stopping after 1 failures !!!`
@@ -128,6 +128,22 @@ pub(crate) fn seconds(elapsed: Duration) -> String {
     };
     let (hours, minutes) = (rest / 3600, rest % 3600 / 60);
     format!("{text} ({days}{hours}:{minutes:02}:{:02})", rest % 60)
+}
+
+/// pytest shows no sections where a plugin chose the exit code. After an internal error
+/// it shows none either; dyno does, because the failures that were seen are still true.
+pub(crate) fn shows_summary(exit: ExitCode) -> bool {
+    /// `ExitCode.MAX_WARNINGS_ERROR` of pytest 9.2.
+    const TOO_MANY_WARNINGS: u8 = 6;
+    match exit {
+        ExitCode::Ok
+        | ExitCode::TestsFailed
+        | ExitCode::Interrupted
+        | ExitCode::InternalError
+        | ExitCode::UsageError
+        | ExitCode::NoTestsCollected => true,
+        ExitCode::Other(code) => code == TOO_MANY_WARNINGS,
+    }
 }
 
 #[cfg(test)]

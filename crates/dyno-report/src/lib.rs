@@ -12,8 +12,10 @@
 
 mod canvas;
 mod closing;
+mod notices;
 mod outcomes;
 mod paths;
+mod printed;
 mod progress;
 mod sections;
 mod short_summary;

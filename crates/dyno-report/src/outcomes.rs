@@ -37,6 +37,7 @@ pub(crate) fn count(stats: &mut Stats, event: &Event, passes: Passes) {
         Event::Reported { report, .. } => stats.report(report, passes),
         Event::CollectFailed(failure) => stats.collect_failed(failure),
         Event::CollectSkipped { skip, .. } => stats.collect_skipped(skip),
+        Event::Debugged { test, phase } => stats.debugged(test, *phase),
         Event::Warned(warning) => stats.warned(warning),
         Event::Collected { deselected, .. } => stats.deselected(*deselected),
         _ => {}

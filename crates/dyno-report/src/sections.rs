@@ -42,11 +42,11 @@ pub(crate) struct Sections<'a> {
 
 impl Sections<'_> {
     pub(crate) fn errors(&mut self) {
-        if self.options.traceback == Traceback::No || self.stats.errors.is_empty() {
+        if self.options.traceback == Traceback::No || self.stats.troubles().next().is_none() {
             return;
         }
         self.canvas.sep('=', "ERRORS", &[]);
-        for trouble in &self.stats.errors {
+        for trouble in self.stats.troubles() {
             let (title, text, sections) = match trouble {
                 Trouble::Collect(failure) => {
                     let path = failure.node.split("::").next().unwrap_or_default();
@@ -68,11 +68,11 @@ impl Sections<'_> {
     }
 
     pub(crate) fn failures(&mut self) {
-        if self.options.traceback == Traceback::No || self.stats.failed.is_empty() {
+        if self.options.traceback == Traceback::No || self.stats.failures().next().is_none() {
             return;
         }
         self.canvas.sep('=', "FAILURES", &[]);
-        for report in &self.stats.failed {
+        for report in self.stats.failures() {
             if self.options.traceback == Traceback::Line {
                 if let Some(text) = &report.longrepr {
                     self.canvas.line_rendered(text);

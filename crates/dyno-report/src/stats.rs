@@ -53,6 +53,8 @@ pub(crate) struct Stats {
     pub(crate) flaky: Vec<PhaseReport>,
     pub(crate) skipped: Vec<Skipped>,
     pub(crate) warnings: Vec<Warning>,
+    /// Failures that the debugger has shown.
+    debugged: BTreeSet<(TestId, Phase)>,
     /// What was captured in teardowns that went well, by test.
     teardowns: BTreeMap<TestId, Vec<Section>>,
 }
@@ -130,6 +132,27 @@ impl Stats {
         if count > 0 {
             self.see(&Category::Other("deselected".to_owned()), count);
         }
+    }
+
+    pub(crate) fn debugged(&mut self, test: &TestId, phase: Phase) {
+        self.debugged.insert((test.clone(), phase));
+    }
+
+    /// Failures that were not shown yet.
+    pub(crate) fn failures(&self) -> impl Iterator<Item = &PhaseReport> {
+        self.failed.iter().filter(|report| !self.was_shown(report))
+    }
+
+    /// Errors that were not shown yet.
+    pub(crate) fn troubles(&self) -> impl Iterator<Item = &Trouble> {
+        self.errors.iter().filter(|trouble| match trouble {
+            Trouble::Collect(_) => true,
+            Trouble::Test(report) => !self.was_shown(report),
+        })
+    }
+
+    fn was_shown(&self, report: &PhaseReport) -> bool {
+        self.debugged.contains(&(report.test.clone(), report.phase))
     }
 
     fn see(&mut self, category: &Category, count: u64) {

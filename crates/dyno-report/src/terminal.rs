@@ -2,7 +2,9 @@
 
 use crate::canvas::{Canvas, Ink, Place};
 use crate::closing;
+use crate::notices;
 use crate::outcomes::count;
+use crate::printed::{self, Prints};
 use crate::progress::{Lanes, Live};
 use crate::sections::{Options, Sections, Traceback};
 use crate::short_summary;
@@ -10,7 +12,7 @@ use crate::stats::{Passes, Stats};
 use crate::style::Style;
 use crate::warnings;
 use dyno_model::{
-    Event, ExitCode, Item, ProcessExit, Stamped, Stop, TestId, WorkerFailure, WorkerId,
+    Event, ExitCode, Item, ProcessExit, Stamped, Stop, Stream, TestId, WorkerFailure, WorkerId,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -29,6 +31,7 @@ pub struct Terminal {
     failure: Option<String>,
     /// The time of the last event.
     at: Duration,
+    prints: Prints,
     end: End,
 }
 
@@ -79,6 +82,7 @@ impl Terminal {
             stop: None,
             failure: None,
             at: Duration::ZERO,
+            prints: Prints::default(),
             end: End::Ahead,
         }
     }
@@ -98,29 +102,35 @@ impl Terminal {
         self.canvas.take()
     }
 
+    /// What this event adds to standard error where that is shown apart from the rest:
+    /// [`Self::event`] is then not asked. `None` where it adds nothing there.
+    pub fn apart(&self, stamped: &Stamped) -> Option<String> {
+        match &stamped.event {
+            Event::Printed(printed) if printed.stream == Stream::Stderr => {
+                Some(printed::apart(printed, self.lanes()))
+            }
+            _ => None,
+        }
+    }
+
+    fn lanes(&self) -> Lanes {
+        let session = self.session.as_ref();
+        session.map_or(Lanes::One, |session| session.live.lanes)
+    }
+
     fn show(&mut self, event: &Event) {
         match event {
             Event::RunStarted { cwd, .. } => self.cwd.clone_from(cwd),
             Event::Output { text } => self.output(text),
             Event::Collected { .. } if self.end == End::Ahead => self.collected(event),
             Event::Planned { workers, seed, .. } => self.planned(*workers, *seed),
-            Event::Resumed { run, tests } => {
-                let line = format!("run {run} is resumed, which came to the end of {tests} tests");
-                self.canvas.own_line(&line, &[]);
-            }
+            Event::Resumed { run, tests } => notices::resumed(run, *tests, &mut self.canvas),
             Event::Slow {
                 worker,
                 test,
                 phase,
                 elapsed,
-            } => {
-                let long = closing::seconds(*elapsed);
-                let phase = phase.map(|phase| format!(" {}", phase.name()));
-                let phase = phase.unwrap_or_default();
-                self.start_line();
-                let line = format!("[{worker}] {test}:{phase} has taken {long} so far");
-                self.canvas.line(&line, &[Ink::Yellow]);
-            }
+            } => notices::slow(*worker, test, *phase, *elapsed, &mut self.canvas),
             Event::TestStarted { worker, test } => {
                 if let Some(session) = &mut self.session {
                     session.started.insert(test.clone());
@@ -150,8 +160,16 @@ impl Terminal {
                     session.plugin_sections.push_str(text);
                 }
             }
+            Event::Printed(printed) => {
+                let lanes = self.lanes();
+                self.prints.show(printed, lanes, &mut self.canvas);
+            }
+            Event::PrintedMore(more) => {
+                let lanes = self.lanes();
+                self.prints.show_more(more, lanes, &mut self.canvas);
+            }
             Event::RunFailed { message } => {
-                self.start_line();
+                self.canvas.start_line();
                 self.canvas.line(&format!("dyno: {message}"), &[Ink::Red]);
                 self.failure = Some(message.clone());
             }
@@ -160,6 +178,7 @@ impl Terminal {
             | Event::TemplateStarted { .. }
             | Event::CollectFailed(_)
             | Event::CollectSkipped { .. }
+            | Event::Debugged { .. }
             | Event::WorkerStarted { .. }
             | Event::UnitAssigned { .. }
             | Event::Warned(_)
@@ -218,8 +237,7 @@ impl Terminal {
             return;
         };
         if let Some(seed) = seed {
-            let line = format!("shuffled: --shuffle={seed} gives this order again");
-            self.canvas.own_line(&line, &[]);
+            notices::shuffled(seed, &mut self.canvas);
         }
         if workers < 2 {
             return;
@@ -242,19 +260,11 @@ impl Terminal {
         if failure.test.is_some() {
             return;
         }
-        self.start_line();
+        self.canvas.start_line();
         let line = format!("[{worker}] worker ended by {exit} between two tests");
         self.canvas.line(&line, &[Ink::Red]);
         if let Some(session) = &mut self.session {
             session.lost.push((worker, exit, failure.clone()));
-        }
-    }
-
-    /// Goes to the start of a line, wherever the text before ended.
-    fn start_line(&mut self) {
-        self.canvas.ensure_newline();
-        if self.canvas.column() != 0 {
-            self.canvas.write("\n", &[]);
         }
     }
 
@@ -268,7 +278,7 @@ impl Terminal {
             session.live.ended(&self.stats, &mut self.canvas);
         }
         self.canvas.line("", &[]);
-        if shows_summary(exit) {
+        if closing::shows_summary(exit) {
             self.summary(&session);
         }
         if let Some(why) = &self.stop {
@@ -352,7 +362,7 @@ impl Terminal {
         }
         self.end = End::Shown;
         let Some(session) = self.session.take() else {
-            self.start_line();
+            self.canvas.start_line();
             self.canvas.line(
                 "dyno: this run was cut off before its tests ran",
                 &[Ink::Red],
@@ -379,21 +389,5 @@ impl Terminal {
         }
         self.counts(&session.live, self.at);
         self.canvas.take()
-    }
-}
-
-/// pytest shows no sections where a plugin chose the exit code. After an internal error
-/// it shows none either; dyno does, because the failures that were seen are still true.
-fn shows_summary(exit: ExitCode) -> bool {
-    /// `ExitCode.MAX_WARNINGS_ERROR` of pytest 9.2.
-    const TOO_MANY_WARNINGS: u8 = 6;
-    match exit {
-        ExitCode::Ok
-        | ExitCode::TestsFailed
-        | ExitCode::Interrupted
-        | ExitCode::InternalError
-        | ExitCode::UsageError
-        | ExitCode::NoTestsCollected => true,
-        ExitCode::Other(code) => code == TOO_MANY_WARNINGS,
     }
 }

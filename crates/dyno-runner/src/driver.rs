@@ -4,19 +4,25 @@
 //! that must die with its parent must not be spawned by a thread that may end earlier.
 
 use crate::machine::{Effect, Input, Leave, Machine, Surroundings};
+use crate::output::{Conversation, Streams, converse, pipes};
 use crate::peer::{Outbox, connect};
-use crate::spawn::{self, Launch, Role, Stdio, Template};
+use crate::record::Record;
+use crate::signals::listen_for_signals;
+use crate::spawn::{self, Stdio, Template};
+use crate::terminal::{self, Terminal};
+use crate::waiting::{feel_pressure, next};
 use crate::{Imports, Prepared, RunError, RunRequest};
 use crate::{crash_log, grace, pressure};
 use dyno_journal::Journal;
-use dyno_model::{Event, ExitCode, ProcessExit, RealCollection, Stamped, TemplateId, WorkerId};
-use dyno_wire::template::{FromTemplate, ToTemplate};
+use dyno_model::{ExitCode, ProcessExit, RealCollection, Stamped, TemplateId, WorkerId};
+use dyno_wire::template::{self as wire, FromTemplate, ToTemplate};
+use dyno_wire::worker::ToWorker;
 use rustix::fd::OwnedFd;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::collections::HashMap;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -42,7 +48,7 @@ pub fn run(
         .map_err(RunError::Runtime)?;
     let template = {
         let _entered = runtime.enter();
-        spawn_template(request)?
+        spawn::template(request)?
     };
     // While the interpreter starts.
     let prepared = prepare();
@@ -61,26 +67,6 @@ pub fn run(
     // Readers that still wait for a peer are dropped, not waited for.
     runtime.shutdown_background();
     code
-}
-
-fn spawn_template(request: &RunRequest) -> Result<Template, RunError> {
-    spawn::spawn(&Launch {
-        role: Role::Template,
-        dyno: request.dyno.clone(),
-        python: request.python.clone(),
-        cwd: None,
-        pytest_args: &request.settings.pytest_args,
-        run_folder: Some(request.run_folder.clone()),
-        stdio: if request.settings.debugger {
-            Stdio::Foreground
-        } else {
-            Stdio::Background
-        },
-    })
-    .map_err(|source| RunError::Spawn {
-        what: request.dyno.clone(),
-        source,
-    })
 }
 
 async fn drive(
@@ -112,7 +98,7 @@ async fn drive(
         surroundings,
         request.run.to_string(),
     );
-    driver.record(request.started_event());
+    driver.record.event(request.started_event());
     tokio::task::spawn_local(feel_pressure(driver.inbox.clone()));
     machine.expect_siblings(driver.collect(imports)?);
     let (code, leave) = loop {
@@ -123,6 +109,9 @@ async fn drive(
                 continue;
             }
             input => input,
+        };
+        let Some(input) = driver.in_its_place(input) else {
+            continue;
         };
         driver.watch(&input);
         let mut ended = None;
@@ -139,32 +128,8 @@ async fn drive(
     Ok(code)
 }
 
-fn listen_for_signals(inbox: &mpsc::Sender<Input>) -> std::io::Result<()> {
-    for kind in [
-        SignalKind::interrupt(),
-        SignalKind::terminate(),
-        SignalKind::hangup(),
-    ] {
-        let mut signals = signal(kind)?;
-        let inbox = inbox.clone();
-        tokio::task::spawn_local(async move {
-            while signals.recv().await.is_some() {
-                if inbox
-                    .send(Input::Signal(kind.as_raw_value()))
-                    .await
-                    .is_err()
-                {
-                    return;
-                }
-            }
-        });
-    }
-    Ok(())
-}
-
 struct Driver<F> {
-    journal: Journal,
-    on_event: F,
+    record: Record<F>,
     inbox: mpsc::Sender<Input>,
     template: Outbox,
     siblings: HashMap<TemplateId, Outbox>,
@@ -174,10 +139,15 @@ struct Driver<F> {
     lifeline: OwnedFd,
     workers: HashMap<WorkerId, WorkerHandle>,
     logs: PathBuf,
+    streams: Streams,
+    /// What the template reads.
+    input: wire::Input,
+    stdio: Stdio,
+    terminal: Terminal,
 }
 
 struct WorkerHandle {
-    outbox: Outbox,
+    conversation: Conversation,
     pid: Option<u32>,
     /// Names the process for as long as it is held, even if the number is used again.
     pidfd: Option<OwnedFd>,
@@ -215,8 +185,7 @@ impl<F: FnMut(&Stamped)> Driver<F> {
             let _ = gone.send(Input::TemplateGone(exit)).await;
         });
         Ok(Self {
-            journal,
-            on_event,
+            record: Record::new(journal, &request.run_folder, on_event),
             inbox,
             template: outbox,
             siblings: HashMap::new(),
@@ -226,28 +195,11 @@ impl<F: FnMut(&Stamped)> Driver<F> {
             lifeline,
             workers: HashMap::new(),
             logs: request.run_folder.join("logs"),
+            streams: request.streams,
+            input: terminal::input(request),
+            stdio: terminal::stdio(request),
+            terminal: Terminal::Here,
         })
-    }
-
-    /// On disk first, then on the screen.
-    ///
-    /// A journal that cannot be written any more is told once; the run is worth more
-    /// than its record, and goes on.
-    fn record(&mut self, event: Event) {
-        match self.journal.append(event) {
-            Ok(stamped) => (self.on_event)(&stamped),
-            Err(not_written) => {
-                (self.on_event)(&not_written.stamped);
-                let message = format!(
-                    "{}\nhint: the run goes on, but what follows cannot be reported again",
-                    not_written.error
-                );
-                (self.on_event)(&Stamped {
-                    event: Event::RunFailed { message },
-                    ..not_written.stamped
-                });
-            }
-        }
     }
 
     fn perform(
@@ -256,21 +208,19 @@ impl<F: FnMut(&Stamped)> Driver<F> {
         machine: &Machine,
     ) -> Result<Option<(ExitCode, Leave)>, RunError> {
         match effect {
-            Effect::Record(event) => self.record(event),
-            Effect::ToTemplate(template, message) => self.tell(template, &message, None)?,
-            Effect::Fork(worker, template) => {
-                self.fork(worker, template, &machine.fork_message(worker))?;
-            }
-            Effect::ToWorker(worker, message) => {
-                if let Some(handle) = self.workers.get(&worker) {
-                    handle.outbox.send(&message, None)?;
-                }
-            }
+            Effect::Record(event) => self.record.event(event),
+            Effect::ToTemplate(template, message) => self.tell(template, &message, Vec::new())?,
+            Effect::Fork(worker, template) => self.fork(worker, template, machine)?,
+            Effect::ToWorker(worker, message) => self.tell_worker(worker, &message)?,
+            Effect::LendTerminal(worker) => self.lend_terminal(worker)?,
+            Effect::TakeTerminal => self.terminal.take_back(),
             Effect::InterruptTemplate => {
                 if let Some(pidfd) = &self.template_pidfd {
                     let _ = pidfd_send_signal(pidfd, Signal::INT);
                 }
             }
+            // In the foreground the terminal has told everyone already.
+            Effect::Interrupt(_) if self.stdio == Stdio::Foreground => {}
             Effect::Interrupt(worker) => self.signal(worker, Signal::INT),
             // `dyno_wire::worker::TOO_LONG`
             Effect::TellTooLong(worker) => self.signal(worker, Signal::STKFLT),
@@ -289,6 +239,24 @@ impl<F: FnMut(&Stamped)> Driver<F> {
         Ok(None)
     }
 
+    /// Gives the terminal to the group of the template, which is that of its workers.
+    fn lend_terminal(&mut self, worker: Option<WorkerId>) -> Result<(), RunError> {
+        if let Some(process) = self.template_pid {
+            self.terminal.lend(process);
+        }
+        match worker {
+            None => self.tell(TemplateId::FIRST, &ToTemplate::TerminalLent, Vec::new()),
+            Some(worker) => self.tell_worker(worker, &ToWorker::TerminalLent),
+        }
+    }
+
+    fn tell_worker(&self, worker: WorkerId, message: &ToWorker) -> Result<(), RunError> {
+        if let Some(handle) = self.workers.get(&worker) {
+            handle.conversation.outbox.send(message, Vec::new())?;
+        }
+        Ok(())
+    }
+
     /// Tells the first template how to collect, and hands it the sockets of its siblings.
     /// Gives their number.
     fn collect(&mut self, imports: Imports) -> Result<u32, RunError> {
@@ -302,12 +270,13 @@ impl<F: FnMut(&Stamped)> Driver<F> {
             prune,
             record,
             share,
+            input: self.input,
         };
-        self.tell(TemplateId::FIRST, &collect, None)?;
+        self.tell(TemplateId::FIRST, &collect, Vec::new())?;
         for template in (1..=siblings).map(TemplateId) {
             let (ours, theirs) = UnixStream::pair().map_err(RunError::Runtime)?;
             let sibling = ToTemplate::Sibling { template };
-            self.tell(TemplateId::FIRST, &sibling, Some(theirs.into()))?;
+            self.tell(TemplateId::FIRST, &sibling, vec![theirs.into()])?;
             let says = move |message| Input::Template(template, message);
             let outbox = connect(ours, self.inbox.clone(), says, move |garbage| {
                 let closed = Input::SiblingClosed(template);
@@ -323,41 +292,59 @@ impl<F: FnMut(&Stamped)> Driver<F> {
         &self,
         template: TemplateId,
         message: &ToTemplate,
-        descriptor: Option<OwnedFd>,
+        descriptors: Vec<OwnedFd>,
     ) -> Result<(), RunError> {
         let outbox = self.siblings.get(&template).unwrap_or(&self.template);
-        Ok(outbox.send(message, descriptor)?)
+        Ok(outbox.send(message, descriptors)?)
     }
 
     fn fork(
         &mut self,
         worker: WorkerId,
         template: TemplateId,
-        message: &ToTemplate,
+        machine: &Machine,
     ) -> Result<(), RunError> {
         let (ours, theirs) = UnixStream::pair().map_err(RunError::Runtime)?;
-        self.tell(template, message, Some(theirs.into()))?;
-        let stacks = ["crash", "stacks"].map(|kind| self.logs.join(format!("{worker}.{kind}")));
-        let outbox = connect(
-            ours,
-            self.inbox.clone(),
-            move |message| Input::Worker(worker, message),
-            move |garbage| {
-                Some(Input::WorkerClosed {
-                    worker,
-                    garbage,
-                    crash_log: stacks.iter().find_map(crash_log::take),
-                })
-            },
+        let (our_ends, their_ends) = pipes(
+            machine.shape(),
+            self.streams,
+            self.input,
+            machine.captures(),
         )
         .map_err(RunError::Runtime)?;
+        let message = machine.fork_message(worker, their_ends.output);
+        let mut descriptors = vec![theirs.into()];
+        descriptors.extend(their_ends.pipes);
+        self.tell(template, &message, descriptors)?;
+        let stacks = ["crash", "stacks"].map(|kind| self.logs.join(format!("{worker}.{kind}")));
+        let closed = move |garbage| Input::WorkerClosed {
+            worker,
+            garbage,
+            crash_log: stacks.iter().find_map(crash_log::take),
+        };
+        let conversation = converse(ours, our_ends, worker, self.inbox.clone(), closed)
+            .map_err(RunError::Runtime)?;
         let handle = WorkerHandle {
-            outbox,
+            conversation,
             pid: None,
             pidfd: None,
         };
         self.workers.insert(worker, handle);
         Ok(())
+    }
+
+    /// That a worker has ended comes after all that it printed; until then, nothing.
+    fn in_its_place(&self, input: Input) -> Option<Input> {
+        match input {
+            Input::Template(_, FromTemplate::WorkerExited { worker, status }) => {
+                let exited = Input::WorkerExited { worker, status };
+                match self.workers.get(&worker) {
+                    Some(handle) => handle.conversation.after_output(exited),
+                    None => Some(exited),
+                }
+            }
+            input => Some(input),
+        }
     }
 
     /// Takes hold of processes as they are named.
@@ -388,6 +375,7 @@ impl<F: FnMut(&Stamped)> Driver<F> {
     /// Lets the template leave, or kills what is left of the run, and waits until all is
     /// dead.
     async fn close(mut self, leave: Leave) -> Result<(), RunError> {
+        self.terminal.take_back();
         if leave == Leave::Itself {
             let mut again = signal(SignalKind::interrupt()).map_err(RunError::Runtime)?;
             // The keeper ends with it.
@@ -401,40 +389,7 @@ impl<F: FnMut(&Stamped)> Driver<F> {
         if !self.keeper_ended.is_finished() {
             let _ = self.keeper_ended.await;
         }
-        self.journal.finish().map_err(RunError::Journal)
-    }
-}
-
-/// Says how short the machine is of processors and memory, for as long as somebody listens.
-async fn feel_pressure(inbox: mpsc::Sender<Input>) {
-    let mut clock = tokio::time::interval(pressure::PERIOD);
-    loop {
-        clock.tick().await;
-        let Some(pressure) = pressure::read() else {
-            return;
-        };
-        if inbox.send(Input::Pressure(pressure)).await.is_err() {
-            return;
-        }
-    }
-}
-
-/// What happens next: somebody says something, or a time has come.
-async fn next(
-    inputs: &mut mpsc::Receiver<Input>,
-    machine: &Machine,
-    began: Instant,
-) -> Result<Input, RunError> {
-    let until = async |at: Option<Duration>| match at {
-        Some(at) => tokio::time::sleep(at.saturating_sub(began.elapsed())).await,
-        None => std::future::pending().await,
-    };
-    tokio::select! {
-        // What was said before a time came is taken before.
-        biased;
-        // The driver holds a sender, so the channel never closes.
-        input = inputs.recv() => input.ok_or(RunError::Deaf),
-        () = until(machine.wake_at()) => Ok(Input::Tick),
+        self.record.finish().map_err(RunError::Journal)
     }
 }
 

@@ -9,15 +9,21 @@ mod crash_log;
 mod driver;
 mod grace;
 mod machine;
+mod output;
 mod peer;
 mod pressure;
 mod python;
+mod record;
+mod signals;
 mod spawn;
+mod terminal;
+mod waiting;
 mod workers;
 
 pub use ask::{Ask, AskError, Told, collect, probe};
 pub use driver::run;
 pub use dyno_wire::template::{PrunedFile, Share};
+pub use output::Streams;
 pub use python::{NoPython, PythonPlaces, find_python};
 
 use dyno_config::Settings;
@@ -43,6 +49,8 @@ pub struct RunRequest {
     pub dyno: PathBuf,
     /// The interpreter to test with.
     pub python: PathBuf,
+    /// Where standard output and error are shown.
+    pub streams: Streams,
     /// How many processors there are.
     pub processors: NonZeroU32,
     /// Seconds since the epoch.

@@ -10,25 +10,47 @@ use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use tokio::io::{AsyncWriteExt, BufReader, Interest};
 use tokio::net::UnixStream;
-use tokio::net::unix::OwnedReadHalf;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
 
 /// Where a peer's messages are queued for writing.
 ///
 /// Unbounded on purpose: the template may be slow to take reports in, and the run must
 /// not wait for it. What waits is at most what the journal holds.
-pub(crate) struct Outbox(mpsc::UnboundedSender<(Vec<u8>, Option<OwnedFd>)>);
+pub(crate) struct Outbox(mpsc::UnboundedSender<(Vec<u8>, Vec<OwnedFd>)>);
+
+/// So many descriptors travel with one message at most: a worker's socket and its pipes.
+const MOST_DESCRIPTORS: usize = 3;
 
 impl Outbox {
-    /// Queues a message, with a descriptor to travel with it. A peer that is gone is
+    /// Queues a message, with descriptors to travel with it. A peer that is gone is
     /// noticed by its reader, so nothing is said here.
     pub(crate) fn send<T: Serialize>(
         &self,
         message: &T,
-        descriptor: Option<OwnedFd>,
+        descriptors: Vec<OwnedFd>,
     ) -> Result<(), FrameError> {
-        let _ = self.0.send((encode(message)?, descriptor));
+        let _ = self.0.send((encode(message)?, descriptors));
         Ok(())
+    }
+
+    /// Starts the task that writes.
+    pub(crate) fn over(mut write: OwnedWriteHalf) -> Self {
+        let (outbox, mut queue) = mpsc::unbounded_channel::<(Vec<u8>, Vec<OwnedFd>)>();
+        tokio::task::spawn_local(async move {
+            while let Some((frame, descriptors)) = queue.recv().await {
+                let sent = if descriptors.is_empty() {
+                    Ok(0)
+                } else {
+                    send_descriptors(write.as_ref(), &frame, &descriptors).await
+                };
+                let Ok(sent) = sent else { break };
+                if write.write_all(&frame[sent..]).await.is_err() {
+                    break;
+                }
+            }
+        });
+        Self(outbox)
     }
 }
 
@@ -48,21 +70,7 @@ pub(crate) fn connect<T: DeserializeOwned + 'static>(
             let _ = inbox.send(last).await;
         }
     });
-    let (outbox, mut queue) = mpsc::unbounded_channel::<(Vec<u8>, Option<OwnedFd>)>();
-    tokio::task::spawn_local(async move {
-        let mut write = write;
-        while let Some((frame, descriptor)) = queue.recv().await {
-            let sent = match &descriptor {
-                Some(descriptor) => send_descriptor(write.as_ref(), &frame, descriptor).await,
-                None => Ok(0),
-            };
-            let Ok(sent) = sent else { break };
-            if write.write_all(&frame[sent..]).await.is_err() {
-                break;
-            }
-        }
-    });
-    Ok(Outbox(outbox))
+    Ok(Outbox::over(write))
 }
 
 async fn read_all<T: DeserializeOwned>(
@@ -85,18 +93,19 @@ async fn read_all<T: DeserializeOwned>(
     }
 }
 
-/// Sends the beginning of `frame` with `descriptor` beside it; answers how much was sent.
-async fn send_descriptor(
+/// Sends the beginning of `frame` with `descriptors` beside it; answers how much was sent.
+async fn send_descriptors(
     socket: &UnixStream,
     frame: &[u8],
-    descriptor: &OwnedFd,
+    descriptors: &[OwnedFd],
 ) -> io::Result<usize> {
     loop {
         socket.writable().await?;
         let sent = socket.try_io(Interest::WRITABLE, || {
-            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+            let mut space =
+                [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
             let mut ancillary = SendAncillaryBuffer::new(&mut space);
-            let descriptors = [descriptor.as_fd()];
+            let descriptors: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
             ancillary.push(SendAncillaryMessage::ScmRights(&descriptors));
             Ok(sendmsg(
                 socket,

@@ -4,6 +4,8 @@
 //! lifeline, whose other end only the runner holds: when the runner ends, by any road,
 //! the kernel closes it, and the keeper kills everything that the run started.
 
+use crate::terminal;
+use crate::{RunError, RunRequest};
 use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::io::FdFlags;
 use std::ffi::OsString;
@@ -14,6 +16,23 @@ use std::process;
 use tokio::process::{Child, Command};
 
 const BOOT: &str = include_str!("boot.py");
+
+/// Starts the template of a run.
+pub(crate) fn template(request: &RunRequest) -> Result<Template, RunError> {
+    spawn(&Launch {
+        role: Role::Template,
+        dyno: request.dyno.clone(),
+        python: request.python.clone(),
+        cwd: None,
+        pytest_args: &request.settings.pytest_args,
+        run_folder: Some(request.run_folder.clone()),
+        stdio: terminal::stdio(request),
+    })
+    .map_err(|source| RunError::Spawn {
+        what: request.dyno.clone(),
+        source,
+    })
+}
 
 /// What is to be started.
 #[derive(Debug)]
@@ -52,6 +71,8 @@ pub(crate) enum Stdio {
     Foreground,
     /// Output is this process's; there is nothing to read.
     Background,
+    /// They are this process's, and standard input is no terminal.
+    Reading,
     /// Output is kept; there is nothing to read.
     Kept,
 }
@@ -73,7 +94,7 @@ pub(crate) fn spawn(launch: &Launch<'_>) -> io::Result<Template> {
     command.arg(their_lifeline.as_raw_fd().to_string());
     if launch.stdio == Stdio::Foreground {
         command.arg("--foreground");
-    } else {
+    } else if launch.stdio != Stdio::Reading {
         // A process in the background that reads the terminal is stopped, and waits for ever.
         command.stdin(process::Stdio::null());
     }

@@ -76,6 +76,42 @@ pub async fn read_frame<T: DeserializeOwned>(
     decode(&body).map(Some)
 }
 
+/// Frames out of bytes that come in pieces, for a reader that waits for other things too.
+#[derive(Debug, Default)]
+pub struct Frames {
+    bytes: Vec<u8>,
+    read: usize,
+}
+
+impl Frames {
+    /// Takes in what was read.
+    pub fn push(&mut self, bytes: &[u8]) {
+        if self.read > 0 {
+            self.bytes.drain(..self.read);
+            self.read = 0;
+        }
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// The next message, if the whole of it is here.
+    pub fn take<T: DeserializeOwned>(&mut self) -> Result<Option<T>, FrameError> {
+        let rest = &self.bytes[self.read..];
+        let Some((prefix, body)) = rest.split_first_chunk() else {
+            return Ok(None);
+        };
+        let length = u32::from_be_bytes(*prefix) as usize;
+        if length > MAX_FRAME {
+            return Err(FrameError::TooLong(length));
+        }
+        let Some(body) = body.get(..length) else {
+            return Ok(None);
+        };
+        let message = decode(body);
+        self.read += prefix.len() + length;
+        message.map(Some)
+    }
+}
+
 /// Writes one message.
 pub async fn write_frame<T: Serialize>(
     to: &mut (impl AsyncWrite + Unpin),
@@ -120,6 +156,23 @@ mod tests {
                 };
                 tokio::join!(writer, reader).1
             });
+            prop_assert_eq!(read, messages);
+        }
+
+        #[test]
+        fn frames_come_out_of_pieces_as_out_of_a_stream(
+            messages in proptest::collection::vec(".{0,200}", 0..8),
+            piece in 1usize..64,
+        ) {
+            let sent: Vec<u8> = messages.iter().flat_map(|one| encode(one).unwrap()).collect();
+            let mut frames = Frames::default();
+            let mut read = Vec::new();
+            for bytes in sent.chunks(piece) {
+                frames.push(bytes);
+                while let Some(message) = frames.take::<String>().unwrap() {
+                    read.push(message);
+                }
+            }
             prop_assert_eq!(read, messages);
         }
 

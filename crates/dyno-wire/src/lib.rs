@@ -15,7 +15,7 @@ mod frame;
 pub mod template;
 pub mod worker;
 
-pub use frame::{FrameError, MAX_FRAME, decode, encode, read_frame, write_frame};
+pub use frame::{FrameError, Frames, MAX_FRAME, decode, encode, read_frame, write_frame};
 
 /// The version of all conversations. It changes with any message.
 pub const PROTOCOL: u32 = 4;

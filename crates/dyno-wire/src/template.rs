@@ -32,7 +32,11 @@ pub enum ToTemplate {
         /// Whether and how siblings share the import.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         share: Option<Share>,
+        /// What its standard input is.
+        input: Input,
     },
+    /// The terminal is the template's. Answers [`FromTemplate::TerminalWanted`].
+    TerminalLent,
     /// A sibling that may be forked: follows [`ToTemplate::Collect`], once for each. Its
     /// socket travels with this frame's first byte, as `SCM_RIGHTS` ancillary data.
     Sibling {
@@ -51,7 +55,7 @@ pub enum ToTemplate {
         reports: Vec<String>,
     },
     /// Fork a worker. The worker's socket travels with this frame's first byte, as
-    /// `SCM_RIGHTS` ancillary data.
+    /// `SCM_RIGHTS` ancillary data, and behind it the pipes of [`Output`].
     Fork {
         /// Its id.
         worker: WorkerId,
@@ -59,6 +63,8 @@ pub enum ToTemplate {
         workers: u32,
         /// The run's id (`PYTEST_XDIST_TESTRUNUID`).
         run: String,
+        /// What becomes of what it prints.
+        output: Output,
     },
     /// What workers reported, in order.
     Feed {
@@ -70,6 +76,50 @@ pub enum ToTemplate {
         /// Set where the run stopped early.
         stop: Option<SessionStop>,
     },
+}
+
+/// The pipes that are a worker's standard output and error.
+///
+/// The worker writes marks into them that tell which of its messages stands between what
+/// was printed before and what was printed after: a NUL, `control`, a blank, a word and a
+/// NUL. The word is the mark's number, counted from 1 (before each
+/// [`crate::worker::FromWorker::Started`] and, where `marks` says so, before each
+/// [`crate::worker::FromWorker::Report`] that is shown), or `log` and `end` around a line of the live log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Output {
+    /// How many pipes came: one for both streams, or one for each.
+    pub pipes: u32,
+    /// What no test can print by chance.
+    pub control: String,
+    /// Where marks stand.
+    pub marks: Marks,
+    /// What a test that reads standard input is given.
+    pub input: Input,
+}
+
+/// What the standard input of the processes that run tests is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Input {
+    /// Nothing: tests run side by side, or dyno is in its terminal's background.
+    None,
+    /// Nothing, and dyno's terminal for a debugger, which asks for it.
+    Lent,
+    /// dyno's own, which is no terminal.
+    Shared,
+}
+
+/// Before which messages a worker marks its output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Marks {
+    /// Before each test: lines are told apart by their test.
+    Tests,
+    /// Before each report that is shown, too: the text stands where pytest would have printed it.
+    Reports,
+    /// Before none: what tests print is captured, and the little that comes round that is
+    /// put where it is found. A mark costs more than a small test.
+    None,
 }
 
 /// A test module that is not to be imported.
@@ -202,6 +252,10 @@ pub enum FromTemplate {
         /// What was collected.
         collection: Box<RealCollection>,
     },
+    /// A debugger is about to ask in a file that cannot be collected.
+    TerminalWanted,
+    /// It has done asking.
+    TerminalReturned,
     /// It will not share the import; the siblings' sockets are closed.
     Alone,
     /// It has collected its part, and waits for [`ToTemplate::Others`].
@@ -282,4 +336,6 @@ pub struct SessionOptions {
     /// A plugin listens to every report; else the template needs those alone that workers
     /// packed.
     pub listens: bool,
+    /// All that tests print is captured, but for what they print round pytest's back.
+    pub captures: bool,
 }

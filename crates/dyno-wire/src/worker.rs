@@ -25,6 +25,9 @@ pub enum ToWorker {
     Finish,
     /// End after the test that runs now, whatever is left of the unit.
     Stop,
+    /// All that was printed before is on the screen, and the terminal is the worker's.
+    /// Answers [`FromWorker::TerminalWanted`].
+    TerminalLent,
 }
 
 /// A test, and on what terms it is to run.
@@ -92,6 +95,17 @@ pub enum FromWorker {
         /// What it took.
         #[serde(default, flatten)]
         took: Option<Took>,
+    },
+    /// A debugger is about to ask in this test.
+    TerminalWanted,
+    /// It has done asking.
+    TerminalReturned,
+    /// A debugger has shown this failure.
+    Debugged {
+        /// The test.
+        test: TestId,
+        /// The phase that failed.
+        phase: Phase,
     },
     /// A warning was recorded.
     Warned {

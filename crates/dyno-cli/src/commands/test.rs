@@ -6,7 +6,7 @@ use dyno_config::{Rules, Settings, TestOptions, resolve, split};
 use dyno_journal::{History, Journal, KEPT_RUNS, RunDir, Runs};
 use dyno_model::{Carried, Event, ExitCode, Stamped};
 use dyno_report::Terminal;
-use dyno_runner::{Prepared, RunRequest, find_python};
+use dyno_runner::{Prepared, RunRequest, Streams, find_python};
 use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -43,7 +43,7 @@ Every other argument is pytest's and means what it means there:
   --collect-only    list what would run
   --lf, --ff        last failed only, last failed first
   --tb, -r          how failures and the summary look
-  --pdb             debug failures (implies -n 1, in the foreground)
+  --pdb             debug failures (implies -n 1)
   -p, -o, -c, --rootdir, --junitxml and all others: see `pytest --help`
 
 Exit codes are pytest's: 0 passed, 1 failed, 2 interrupted, 3 internal error,
@@ -131,6 +131,7 @@ fn execute(start: Start) -> anyhow::Result<std::process::ExitCode> {
         cwd,
         dyno: std::env::current_exe().context("cannot tell where dyno itself is")?,
         python,
+        streams: screen::streams(),
         processors: processors(),
         unix_time: SystemTime::now()
             .duration_since(UNIX_EPOCH)
@@ -143,6 +144,7 @@ fn execute(start: Start) -> anyhow::Result<std::process::ExitCode> {
     let mut terminal = Terminal::new(screen::style(color));
     let mut screen = screen::Screen::default();
     let mut took = HashMap::new();
+    let streams = request.streams;
     let on_event = |stamped: &Stamped| {
         if let Event::TestFinished {
             test,
@@ -152,7 +154,10 @@ fn execute(start: Start) -> anyhow::Result<std::process::ExitCode> {
         {
             took.insert(test.clone(), *this);
         }
-        screen.print(&terminal.event(stamped));
+        match terminal.apart(stamped) {
+            Some(text) if streams == Streams::Two => screen::print_error(&text),
+            _ => screen.print(&terminal.event(stamped)),
+        }
     };
     let plan = OnceCell::new();
     let history = OnceCell::new();

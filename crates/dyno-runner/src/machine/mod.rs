@@ -9,14 +9,17 @@ mod attempts;
 mod planning;
 mod pressure;
 mod siblings;
+mod step;
 mod template;
 mod watch;
 mod workers;
 
 pub(crate) use attempts::Attempt;
 pub(crate) use pressure::Pressure;
+pub(crate) use step::{Effect, Input, Leave, Surroundings};
 pub(crate) use watch::{Overdue, Watch};
 
+use crate::output::Shape;
 use crate::workers::{Prospect, Workers};
 use attempts::Attempts;
 use dyno_config::{Load, Settings};
@@ -25,8 +28,8 @@ use dyno_model::{
     WorkerId,
 };
 use dyno_plan::{Action, Job, Order, Planner};
-use dyno_wire::template::{Feed, FromTemplate, SessionStop, ToTemplate};
-use dyno_wire::worker::{FromWorker, ToWorker};
+use dyno_wire::template::{Feed, Output, SessionStop, ToTemplate};
+use dyno_wire::worker::ToWorker;
 use planning::{AllTerms, Outstanding};
 use siblings::Siblings;
 use std::collections::HashMap;
@@ -36,83 +39,6 @@ use std::time::Duration;
 /// Reports go to the template in batches of this many messages, to spare both sides
 /// system calls; plugins in the controller see a test this much later at most.
 const FEED_BATCH: usize = 32;
-
-/// What happened.
-#[derive(Debug)]
-pub(crate) enum Input {
-    Template(TemplateId, FromTemplate),
-    /// What a template said is no message; nothing further of it is read.
-    TemplateGarbled(String),
-    /// A sibling's socket is closed.
-    SiblingClosed(TemplateId),
-    /// The keeper ended, and everything under it with it.
-    TemplateGone(ProcessExit),
-    Worker(WorkerId, FromWorker),
-    /// A worker's socket is closed.
-    WorkerClosed {
-        worker: WorkerId,
-        /// What was wrong with its last message; nothing further of it is read.
-        garbage: Option<String>,
-        /// The stacks that a fatal signal left behind.
-        crash_log: Option<String>,
-    },
-    /// A grace period is over.
-    GraceOver(WorkerId),
-    /// The time that [`Machine::wake_at`] named has come.
-    Tick,
-    /// There is so much to take of the machine now.
-    Pressure(Pressure),
-    /// A signal that asks dyno to stop.
-    Signal(i32),
-}
-
-/// What is to be done.
-#[derive(Debug)]
-pub(crate) enum Effect {
-    Record(Event),
-    ToTemplate(TemplateId, ToTemplate),
-    /// Make a socket pair and let a template fork a worker with one end of it.
-    Fork(WorkerId, TemplateId),
-    ToWorker(WorkerId, ToWorker),
-    /// Interrupt the first template, as Ctrl-C would.
-    InterruptTemplate,
-    /// Interrupt a worker, as Ctrl-C would.
-    Interrupt(WorkerId),
-    /// Tell a worker that the phase it is in takes too long.
-    TellTooLong(WorkerId),
-    /// Ask a worker's process to end.
-    Terminate(WorkerId),
-    /// Kill a worker that has no more to say.
-    Kill(WorkerId),
-    /// Say `GraceOver` after the grace period.
-    StartGrace(WorkerId),
-    /// The run is over.
-    End(ExitCode, Leave),
-}
-
-/// What a machine is told of where it runs.
-#[derive(Debug)]
-pub(crate) struct Surroundings {
-    /// How many processors there are.
-    pub(crate) processors: NonZeroU32,
-    /// Memory that is there to be claimed.
-    pub(crate) memory: Option<Bytes>,
-    /// What earlier runs tell of the tests.
-    pub(crate) past: HashMap<TestId, Past>,
-    /// Tests that were run before.
-    pub(crate) carried: Option<Carried>,
-    /// Of a shuffle, if the command line gives none.
-    pub(crate) seed: u64,
-}
-
-/// What becomes of the template at the end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Leave {
-    /// Its session has ended, and it is about to: what runs at exit may run.
-    Itself,
-    /// It is killed, with all that is left.
-    Killed,
-}
 
 #[derive(Debug, PartialEq, Eq)]
 enum State {
@@ -153,6 +79,8 @@ pub(crate) struct Machine {
     feed: Vec<Feed>,
     /// A plugin of the template's wants to hear of every test.
     listens: bool,
+    /// What tests print is captured.
+    captures: bool,
     maxfail: u64,
     failures: u64,
     barren: u32,
@@ -197,6 +125,7 @@ impl Machine {
             outstanding: Outstanding::new(),
             feed: Vec::new(),
             listens: true,
+            captures: false,
             maxfail: 0,
             failures: 0,
             barren: 0,
@@ -210,11 +139,26 @@ impl Machine {
     }
 
     /// The run's id and worker count, for the message that asks for a fork.
-    pub(crate) fn fork_message(&self, worker: WorkerId) -> ToTemplate {
+    pub(crate) fn fork_message(&self, worker: WorkerId, output: Output) -> ToTemplate {
         ToTemplate::Fork {
             worker,
             workers: self.load.most,
             run: self.run.clone(),
+            output,
+        }
+    }
+
+    /// Whether what tests print is captured, so that little comes of a worker's output.
+    pub(crate) fn captures(&self) -> bool {
+        self.captures
+    }
+
+    /// How a worker's output is passed on: with one worker as it comes.
+    pub(crate) fn shape(&self) -> Shape {
+        if self.load.most == 1 {
+            Shape::Raw
+        } else {
+            Shape::Lines
         }
     }
 
@@ -240,6 +184,14 @@ impl Machine {
             Input::SiblingClosed(template) => self.sibling_ended(template, None, &mut effects),
             Input::TemplateGone(exit) => self.template_gone(exit, &mut effects),
             Input::Worker(worker, message) => self.worker_says(worker, message, &mut effects),
+            Input::Printed {
+                worker,
+                stream,
+                text,
+            } => self.printed(worker, stream, text, &mut effects),
+            Input::WorkerExited { worker, status } => {
+                self.worker_exited(worker, status, &mut effects);
+            }
             Input::WorkerClosed {
                 worker,
                 garbage,
@@ -376,10 +328,9 @@ impl Machine {
         let collecting = self.state == State::Collecting;
         self.stop(Stop::Signal { number }, effects);
         self.stop = Some(Stop::Signal { number });
-        // In the foreground the terminal has told everyone already.
         if collecting {
             effects.push(Effect::InterruptTemplate);
-        } else if !self.settings.debugger {
+        } else {
             effects.extend(self.workers.busy().map(Effect::Interrupt));
         }
     }
@@ -428,6 +379,8 @@ fn session_stop(stop: &Stop) -> SessionStop {
     }
 }
 
+#[cfg(test)]
+mod output_tests;
 #[cfg(test)]
 mod siblings_tests;
 #[cfg(test)]

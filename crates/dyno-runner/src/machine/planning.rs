@@ -53,6 +53,7 @@ impl Machine {
             _ => options.maxfail,
         };
         self.listens = options.listens;
+        self.captures = options.captures;
         self.load = load;
         let debugger = self.settings.debugger || options.debugger;
         let carried = self.take_carried(&mut templates);

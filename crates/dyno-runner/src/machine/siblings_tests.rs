@@ -2,7 +2,9 @@
 
 use super::tests::{Bench, GW0, GW1, collected, item, machine, started};
 use super::*;
+use dyno_wire::template::FromTemplate;
 use dyno_wire::template::Part;
+use dyno_wire::worker::FromWorker;
 
 const FIRST: TemplateId = TemplateId::FIRST;
 const SECOND: TemplateId = TemplateId(1);

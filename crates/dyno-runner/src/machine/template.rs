@@ -59,6 +59,8 @@ impl Machine {
             }
             // It is for the asker, not for the run: the driver hands it on.
             FromTemplate::Recorded { .. } => {}
+            FromTemplate::TerminalWanted => effects.push(Effect::LendTerminal(None)),
+            FromTemplate::TerminalReturned => effects.push(Effect::TakeTerminal),
             FromTemplate::Alone => self.alone(),
             FromTemplate::Part(part) => self.part(template, part, effects),
             FromTemplate::Collected(collected) => self.collected(*collected, effects),
@@ -72,12 +74,7 @@ impl Machine {
                 }
             }
             FromTemplate::WorkerExited { worker, status } => {
-                if let Some(state) = self.workers.get_mut(worker) {
-                    state.exit = Some(ProcessExit::from_wait_status(status));
-                    // A child of a test may hold the socket open for ever.
-                    effects.push(Effect::StartGrace(worker));
-                }
-                self.settle(worker, effects);
+                self.worker_exited(worker, status, effects);
             }
             FromTemplate::Done { code } if template == TemplateId::FIRST => {
                 self.session_done(code, effects);

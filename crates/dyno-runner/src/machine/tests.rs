@@ -6,7 +6,9 @@ use dyno_config::{Rules, TestOptions, resolve, split};
 use dyno_model::{
     Category, Display, Item, Location, Outcome, Phase, PhaseReport, Progress, Status, TestId,
 };
+use dyno_wire::template::FromTemplate;
 use dyno_wire::template::{Collected, SessionOptions};
+use dyno_wire::worker::FromWorker;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -54,6 +56,7 @@ pub(super) fn collected(items: Vec<Item>, maxfail: u64) -> Input {
                 timeout_plugin: false,
                 ordered: false,
                 listens: true,
+                captures: false,
             },
         })),
     )

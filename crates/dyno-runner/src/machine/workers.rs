@@ -3,8 +3,8 @@
 use super::{Effect, Machine, Watch};
 use crate::workers::{Ending, Prospect, Worker};
 use dyno_model::{
-    Category, Event, ExitCode, Outcome, Phase, PhaseReport, ProcessExit, Stop, TestId, Took,
-    WorkerFailure, WorkerId,
+    Category, Event, ExitCode, Keeping, Outcome, Phase, PhaseReport, Printed, ProcessExit, Stop,
+    Stream, TestId, Took, WorkerFailure, WorkerId,
 };
 use dyno_wire::template::Feed;
 use dyno_wire::worker::FromWorker;
@@ -70,6 +70,12 @@ impl Machine {
                 if left {
                     self.plan(dyno_plan::Input::TornDown(worker), effects);
                 }
+            }
+            // What was printed before is on the screen: it came before this message.
+            FromWorker::TerminalWanted => effects.push(Effect::LendTerminal(Some(worker))),
+            FromWorker::TerminalReturned => effects.push(Effect::TakeTerminal),
+            FromWorker::Debugged { test, phase } => {
+                effects.push(Effect::Record(Event::Debugged { test, phase }));
             }
             FromWorker::Warned { warning } => {
                 effects.push(Effect::Record(Event::Warned(warning)));
@@ -162,6 +168,37 @@ impl Machine {
         }
     }
 
+    pub(super) fn printed(
+        &mut self,
+        worker: WorkerId,
+        stream: Stream,
+        text: String,
+        effects: &mut Vec<Effect>,
+    ) {
+        let state = self.workers.get_mut(worker);
+        effects.push(Effect::Record(Event::Printed(Printed {
+            worker,
+            test: state.and_then(|state| state.running.clone()),
+            stream,
+            text,
+            keeping: Keeping::Journal,
+        })));
+    }
+
+    pub(super) fn worker_exited(
+        &mut self,
+        worker: WorkerId,
+        status: i32,
+        effects: &mut Vec<Effect>,
+    ) {
+        if let Some(state) = self.workers.get_mut(worker) {
+            state.exit = Some(ProcessExit::from_wait_status(status));
+            // A child of a test may hold the socket open for ever.
+            effects.push(Effect::StartGrace(worker));
+        }
+        self.settle(worker, effects);
+    }
+
     pub(super) fn grace_over(&mut self, worker: WorkerId, effects: &mut Vec<Effect>) {
         let Some(state) = self.workers.get_mut(worker) else {
             return;
@@ -182,6 +219,8 @@ impl Machine {
         let Some(state) = self.workers.ended(worker) else {
             return;
         };
+        // It may have died in a debugger.
+        effects.push(Effect::TakeTerminal);
         let exit = state.exit.unwrap_or(ProcessExit::Unknown);
         let ending = if self.template.is_some() {
             // It was killed with the template, which has been said already.

@@ -1,0 +1,104 @@
+//! What a machine takes in and what it gives.
+
+use super::Pressure;
+use dyno_model::{
+    Bytes, Carried, Event, ExitCode, Past, ProcessExit, Stream, TemplateId, TestId, WorkerId,
+};
+use dyno_wire::template::{FromTemplate, ToTemplate};
+use dyno_wire::worker::{FromWorker, ToWorker};
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+
+/// What happened.
+#[derive(Debug)]
+pub(crate) enum Input {
+    Template(TemplateId, FromTemplate),
+    /// What a template said is no message; nothing further of it is read.
+    TemplateGarbled(String),
+    /// A sibling's socket is closed.
+    SiblingClosed(TemplateId),
+    /// The keeper ended, and everything under it with it.
+    TemplateGone(ProcessExit),
+    Worker(WorkerId, FromWorker),
+    /// A worker, or what its tests started, printed.
+    Printed {
+        worker: WorkerId,
+        stream: Stream,
+        text: String,
+    },
+    /// A worker ended: what its template says ([`FromTemplate::WorkerExited`]), in its place
+    /// behind what the worker printed.
+    WorkerExited {
+        worker: WorkerId,
+        /// The raw wait status.
+        status: i32,
+    },
+    /// A worker's socket is closed.
+    WorkerClosed {
+        worker: WorkerId,
+        /// What was wrong with its last message; nothing further of it is read.
+        garbage: Option<String>,
+        /// The stacks that a fatal signal left behind.
+        crash_log: Option<String>,
+    },
+    /// A grace period is over.
+    GraceOver(WorkerId),
+    /// The time that [`Machine::wake_at`] named has come.
+    Tick,
+    /// There is so much to take of the machine now.
+    Pressure(Pressure),
+    /// A signal that asks dyno to stop.
+    Signal(i32),
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub(crate) enum Effect {
+    Record(Event),
+    ToTemplate(TemplateId, ToTemplate),
+    /// Make a socket pair and let a template fork a worker with one end of it.
+    Fork(WorkerId, TemplateId),
+    ToWorker(WorkerId, ToWorker),
+    /// Give the terminal to a worker, or to the first template, and tell it.
+    LendTerminal(Option<WorkerId>),
+    /// Take the terminal back.
+    TakeTerminal,
+    /// Interrupt the first template, as Ctrl-C would.
+    InterruptTemplate,
+    /// Interrupt a worker, as Ctrl-C would.
+    Interrupt(WorkerId),
+    /// Tell a worker that the phase it is in takes too long.
+    TellTooLong(WorkerId),
+    /// Ask a worker's process to end.
+    Terminate(WorkerId),
+    /// Kill a worker that has no more to say.
+    Kill(WorkerId),
+    /// Say `GraceOver` after the grace period.
+    StartGrace(WorkerId),
+    /// The run is over.
+    End(ExitCode, Leave),
+}
+
+/// What a machine is told of where it runs.
+#[derive(Debug)]
+pub(crate) struct Surroundings {
+    /// How many processors there are.
+    pub(crate) processors: NonZeroU32,
+    /// Memory that is there to be claimed.
+    pub(crate) memory: Option<Bytes>,
+    /// What earlier runs tell of the tests.
+    pub(crate) past: HashMap<TestId, Past>,
+    /// Tests that were run before.
+    pub(crate) carried: Option<Carried>,
+    /// Of a shuffle, if the command line gives none.
+    pub(crate) seed: u64,
+}
+
+/// What becomes of the template at the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Leave {
+    /// Its session has ended, and it is about to: what runs at exit may run.
+    Itself,
+    /// It is killed, with all that is left.
+    Killed,
+}
