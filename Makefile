@@ -20,6 +20,7 @@ STAMPS := $(VENV)/stamps
 TOOLS := $(VENV)/cargo-tools
 PARITY := $(VENV)/parity/venv
 BENCH := $(VENV)/bench/venv
+PLUGINS := $(VENV)/plugins/venv
 FUZZ_SECONDS ?= 60
 
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
@@ -41,7 +42,7 @@ setup: $(STAMPS)/dyno ## Make .venv: Dynamo, pytest, the dyno wheel and the chec
 run: setup ## Run the Dynamo suite with dyno. ARGS="-k chat -n 4" goes to `dyno test`.
 	dyno test tests $(ARGS)
 
-test: setup ## Run every test: Rust, Python, and the suite.
+test: setup $(STAMPS)/plugins ## Run every test: Rust, Python, and the suite.
 	@scripts/test.sh
 
 check: fmt clippy doc deny unused ruff mypy tidy ## Format, lints, docs, licences, types, layers.
@@ -74,6 +75,8 @@ tidy:
 pins: $(STAMPS)/uv ## Pin requirements/*.in anew into requirements/*.txt.
 	uv pip compile --quiet --upgrade --universal --python-version 3.10 --no-annotate \
 		--custom-compile-command 'make pins' requirements/dev.in -o requirements/dev.txt
+	uv pip compile --quiet --upgrade --universal --python-version 3.10 --no-annotate \
+		--custom-compile-command 'make pins' requirements/plugins.in -o requirements/plugins.txt
 	for name in parity bench; do \
 		uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-annotate \
 			--custom-compile-command 'make pins' requirements/$$name.in -o requirements/$$name.txt; \
@@ -110,6 +113,13 @@ $(STAMPS)/dyno: $(STAMPS)/requirements $(STAMPS)/sources $(SOURCES)
 	rm -rf $(VENV)/wheels
 	maturin build --quiet --release --out $(VENV)/wheels
 	uv pip install --quiet --no-deps --force-reinstall $(VENV)/wheels/*.whl
+	@touch $@
+
+# Plugins whose tests run with and without them, and beside nothing else.
+$(STAMPS)/plugins: $(STAMPS)/dyno requirements/plugins.txt
+	uv venv --quiet --clear $(PLUGINS)
+	uv pip install --quiet --compile-bytecode --python $(PLUGINS) -r requirements/plugins.txt
+	uv pip install --quiet --compile-bytecode --python $(PLUGINS) --no-deps $(VENV)/wheels/*.whl
 	@touch $@
 
 # Environments of their own: other projects' tests and the peers' plugins are not to be met here.

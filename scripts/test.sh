@@ -22,13 +22,15 @@ part() {
 }
 
 part rust cargo test --workspace --locked
-part python pytest python/tests
+part python pytest python/tests --ignore python/tests/plugins
+part plugins .venv/plugins/venv/bin/python -m pytest -c /dev/null --rootdir python/tests \
+    -p no:cacheprovider python/tests/plugins
 part suite dyno test tests
 
 printf '\n'
 awk '/^test result:/ { passed += $4; failed += $6; ignored += $8 }
      END { printf "rust:   %d passed, %d failed, %d ignored\n", passed, failed, ignored }' "$logs/rust.log"
-for name in python suite; do
+for name in python plugins suite; do
     closing=$(grep -E '^=+ .* in [0-9.]+s' "$logs/$name.log" | tail -n 1)
     printf '%-7s %s\n' "$name:" "${closing:-did not end, see $logs/$name.log}"
 done

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from dyno import _reports
+from dyno._nodes import Nodes
 from dyno._wire import as_sent
 
 __all__ = ["Feed"]
@@ -21,42 +22,62 @@ class Feed:
     ``elsewhere`` are tests that siblings collected, with their places.
     """
 
-    def __init__(self, session: pytest.Session, elsewhere: Iterable[dict[str, Any]]) -> None:
+    def __init__(
+        self, session: pytest.Session, elsewhere: Iterable[dict[str, Any]], nodes: Nodes
+    ) -> None:
         self._session = session
+        self._nodes = nodes
         self._elsewhere = elsewhere
-        self._tests: dict[str, tuple[str, _Location]] = {}
+        self._tests: dict[str, tuple[str, _Location, Any]] = {}
 
     def take(self, event: dict[str, Any]) -> None:
         """Tell the controller's plugins what a worker did."""
         config = self._session.config
-        hook = config.hook
         match event["type"]:
             case "start":
-                node, location = self._test(event["test"])
+                node, location, hook = self._test(event["test"])
                 hook.pytest_runtest_logstart(nodeid=node, location=location)
             case "report":
                 report = _reports.unpack(config, event["packed"])
-                hook.pytest_runtest_logreport(report=report)
+                self._hook(report).pytest_runtest_logreport(report=report)
             case "finish":
-                node, location = self._test(event["test"])
+                node, location, hook = self._test(event["test"])
                 hook.pytest_runtest_logfinish(nodeid=node, location=location)
             case "told":
-                report = _reports.told(event["report"], self._test)
-                hook.pytest_runtest_logreport(report=report)
+                report = _reports.told(event["report"], self._place)
+                self._hook(report).pytest_runtest_logreport(report=report)
+            case "down":
+                self._nodes.down(event["worker"], event.get("output"), event.get("error"))
             case "crash":
-                node, location = self._test(event["test"])
+                node, location, hook = self._test(event["test"])
                 report = pytest.TestReport(node, location, {}, "failed", event["message"], "call")
                 hook.pytest_runtest_logreport(report=report)
 
-    def _test(self, test: str) -> tuple[str, _Location]:
-        """Node id and location of a test, named as it was sent."""
+    def _test(self, test: str) -> tuple[str, _Location, Any]:
+        """Node id, location and hooks of a test, named as it was sent.
+
+        As where the test runs, conftests of other folders do not hear of it.
+        """
         if not self._tests:
             self._tests.update(self._all())
         return self._tests[test]
 
-    def _all(self) -> Iterator[tuple[str, tuple[str, _Location]]]:
+    def _place(self, test: str) -> tuple[str, _Location]:
+        node, location, _ = self._test(test)
+        return node, location
+
+    def _hook(self, report: Any) -> Any:
+        try:
+            return self._test(as_sent(report.nodeid))[2]
+        except KeyError:
+            # A plugin has made up a name.
+            return self._session.config.hook
+
+    def _all(self) -> Iterator[tuple[str, tuple[str, _Location, Any]]]:
         for item in self._session.items:
-            yield as_sent(item.nodeid), (item.nodeid, item.location)
+            yield as_sent(item.nodeid), (item.nodeid, item.location, item.ihook)
+        root = self._session.config.rootpath
         for place in self._elsewhere:
             file, line, domain = (place["location"][key] for key in ("file", "line", "domain"))
-            yield place["id"], (place["id"], (file, line, domain))
+            hook = self._session.gethookproxy(root / place["id"].partition("::")[0])
+            yield place["id"], (place["id"], (file, line, domain), hook)

@@ -104,6 +104,9 @@ class Pruning:
             return False
         if self._kept is None:
             self._kept = set(needed_modules(config, remembers=self._remembers))
+            if config.pluginmanager.has_plugin("_cov"):
+                # pytest-cov measures what an import runs, too.
+                self._kept.add(config.rootpath)
         return config.rootpath not in self._kept and path not in self._kept
 
     def _is_watched(self, config: pytest.Config) -> bool:

@@ -16,6 +16,7 @@ import pytest
 from _pytest import cacheprovider, fixtures, mark, pathlib
 from _pytest import python as pytest_python
 from _pytest._io import TerminalWriter
+from _pytest.junitxml import xml_key
 from _pytest.mark import KeywordMatcher, ParameterSet
 from _pytest.pathlib import bestrelpath
 from _pytest.warnings import warning_record_to_str
@@ -30,7 +31,6 @@ __all__ = [
     "file_of",
     "fixture_definitions",
     "fixture_param_ids",
-    "forget_controller_plugins",
     "import_root",
     "ini_options",
     "is_below_arguments",
@@ -50,11 +50,8 @@ __all__ = [
     "set_object",
     "use_own_basetemp",
     "warning_text",
+    "xml_log",
 ]
-
-# Plugins that write one file for the whole run. They stay in the template, which is fed
-# every report; a copy of them in a worker would overwrite that file with a part of it.
-_CONTROLLER_PLUGINS = {("_pytest.junitxml", "LogXML")}
 
 
 def redirect_terminal(config: pytest.Config, file: io.TextIOBase) -> io.TextIOBase | None:
@@ -159,14 +156,6 @@ def use_own_basetemp(config: pytest.Config, name: str) -> None:
         base: Path = factory.getbasetemp() / f"popen-{name}"
         base.mkdir(mode=0o700, exist_ok=True)
         factory._basetemp = base
-
-
-def forget_controller_plugins(config: pytest.Config) -> None:
-    """Unregister, in a worker, what belongs to the whole run (``_pytest.junitxml.LogXML``)."""
-    for plugin in list(config.pluginmanager.get_plugins()):
-        kind = type(plugin)
-        if (kind.__module__, kind.__name__) in _CONTROLLER_PLUGINS:
-            config.pluginmanager.unregister(plugin)
 
 
 def fixture_definitions(item: pytest.Item) -> Iterator[tuple[str, Any]]:
@@ -360,3 +349,8 @@ def warning_text(warning_message: Any) -> str:
 def relative_path(start: Path, path: str) -> str:
     """``path`` as pytest shows it (``bestrelpath``)."""
     return bestrelpath(start, start / path)
+
+
+def xml_log(config: pytest.Config) -> Any:
+    """What writes the file of ``--junitxml``, or ``None`` (``junitxml.xml_key``)."""
+    return config.stash.get(xml_key, None)

@@ -1,14 +1,16 @@
-"""What becomes of what pytest's terminal reporter writes in a template."""
+"""What becomes of what pytest's terminal reporter writes in a template, and in a worker."""
 
 from __future__ import annotations
 
 import enum
 import io
 import sys
+import threading
+from typing import IO
 
 from dyno._wire import Connection
 
-__all__ = ["Terminal", "Voice"]
+__all__ = ["LastWords", "Terminal", "Voice"]
 
 
 class Voice(enum.Enum):
@@ -46,6 +48,35 @@ class Terminal(io.TextIOBase):
         self.flush()
         self._parts.clear()
         self.voice = voice
+
+    def isatty(self) -> bool:
+        return sys.stdout.isatty()
+
+    def writable(self) -> bool:
+        return True
+
+
+class LastWords(io.TextIOBase):
+    """The same in a worker, where the reporter is silent.
+
+    It writes from the thread that runs the tests. What another thread writes there is what
+    pytest-timeout says before it ends the process: the stacks, which go to ``log``.
+    """
+
+    encoding = "utf-8"
+
+    def __init__(self, log: IO[str]) -> None:
+        self._log = log
+        self._main = threading.get_ident()
+
+    def write(self, text: str) -> int:
+        if threading.get_ident() != self._main:
+            self._log.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        if threading.get_ident() != self._main:
+            self._log.flush()
 
     def isatty(self) -> bool:
         return sys.stdout.isatty()

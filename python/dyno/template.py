@@ -26,12 +26,15 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
+from dyno import _known_plugins as known
 from dyno import _pytest_private as private
 from dyno import _reports, worker
 from dyno._debugger import Debugger
 from dyno._feed import Feed
+from dyno._inherited import Inheritance
 from dyno._listeners import Listeners
 from dyno._main import greet, keep_xdist_out, run_pytest
+from dyno._nodes import Nodes
 from dyno._ordering import Ordering
 from dyno._output import Output
 from dyno._pruning import Pruning
@@ -90,6 +93,8 @@ class Template:
         self.is_sibling = False
         self._children: dict[int, tuple[int, int]] = {}
         self._worker: worker.Worker | None = None
+        self._inheritance = Inheritance()
+        self._nodes: Nodes
         self._xdist_workers: object = None
         self._start = Path.cwd()
         self._parser: pytest.Parser | None = None
@@ -121,6 +126,7 @@ class Template:
     def how_to_collect(self, message: dict[str, Any]) -> Iterator[object]:
         """Plugins for what the runner says of the collection (`ToTemplate::Collect`)."""
         yield self._ordering
+        yield self._inheritance
         pruned = {file["path"]: file["deselected"] for file in message.get("prune", ())}
         if pruned:
             self._pruning = Pruning(pruned.__contains__, pruned.__getitem__)
@@ -194,6 +200,7 @@ class Template:
 
     def end_sibling(self, code: int) -> NoReturn:
         """End this process without the end of pytest's session, which is the first's."""
+        known.end_sibling(self._config)
         with contextlib.suppress(Disconnected):
             self._runner.send("done", code=code & 0xFF)
         atexit._run_exitfuncs()
@@ -263,6 +270,7 @@ class Template:
             self._terminal.turn(Voice.SILENT)
             self._listeners = Listeners(session.config)
             self._say("collected", **self._collected(session))
+        known.prepare_template(session.config)
         # Not `gc.freeze` too, which would share more pages: it hides objects from
         # `gc.get_referrers` and `gc.get_objects`, and tests and plugins would notice.
         gc.collect()
@@ -307,7 +315,8 @@ class Template:
 
     def _park(self, session: pytest.Session) -> worker.Worker | None:
         """Serve the runner until the run is over. Returns a worker in a forked child."""
-        feed = Feed(session, self._others["tests"] if self._others else ())
+        self._nodes = Nodes(session.config)
+        feed = Feed(session, self._others["tests"] if self._others else (), self._nodes)
         with selectors.DefaultSelector() as selector:
             selector.register(self._runner, selectors.EVENT_READ)
             while True:
@@ -343,6 +352,7 @@ class Template:
         settings = message["output"]
         pipes = [self._runner.take_descriptor() for _ in range(settings["pipes"])]
         number: int = message["worker"]
+        node = self._nodes.configure(number, message["workers"], message["run"])
         pid = fork()
         if pid == 0:
             selector.close()
@@ -352,9 +362,8 @@ class Template:
             self._children.clear()
             self._worker = worker.Worker(
                 Connection(socket.socket(fileno=end)),
-                number,
-                message["workers"],
-                message["run"],
+                node.workerinput,
+                self._inheritance,
                 self._listeners,
                 Output(pipes, settings),
                 self._debugger,
@@ -366,6 +375,7 @@ class Template:
         self._children[descriptor] = (number, pid)
         selector.register(descriptor, selectors.EVENT_READ)
         self._say("forked", worker=number, pid=pid)
+        self._nodes.ready(node)
         return None
 
     def _end_session(self, session: pytest.Session, stop: dict[str, str] | None) -> None:

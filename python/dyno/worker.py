@@ -8,24 +8,28 @@ tests, and no unit waits in a worker's queue while another worker is idle.
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import os
 import random
-import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import pytest
 
+from dyno import _known_plugins as known
 from dyno import _pytest_private as private
 from dyno import _pytest_session, _reports
 from dyno._debugger import Debugger
+from dyno._inherited import Inheritance
 from dyno._listeners import Listeners
+from dyno._nodes import pack
 from dyno._output import Output
-from dyno._pytest_streams import restart_capture
+from dyno._pytest_streams import captured, restart_capture
+from dyno._terminal import LastWords
 from dyno._timeouts import Timeouts
 from dyno._whole import Wholes
 from dyno._wire import Connection, Disconnected, as_sent
@@ -56,14 +60,15 @@ class Worker:
     def __init__(
         self,
         runner: Connection,
-        number: int,
-        workers: int,
-        run: str,
+        workerinput: dict[str, Any],
+        inheritance: Inheritance,
         listeners: Listeners,
         output: Output,
         debugger: Debugger,
     ) -> None:
         self._runner = runner
+        self._workerinput = workerinput
+        self._inheritance = inheritance
         self._listeners = listeners
         self._output = output
         self._debugger = debugger
@@ -75,10 +80,8 @@ class Worker:
             lambda report: self._runner.send("debugged", test=report.nodeid, phase=report.when),
         )
         self._terminal_lent = False
-        self._name = f"gw{number}"
+        self._name: str = workerinput["workerid"]
         self._wholes = Wholes(self._name)
-        self._workers = workers
-        self._run = run
         self._config: pytest.Config
         self._items: dict[str, deque[pytest.Item]] = {}
         self._queue: deque[Ordered] = deque()
@@ -124,17 +127,11 @@ class Worker:
         config: Any = session.config
         # Plugins tell a worker from a controller by these, as pytest-xdist sets them.
         os.environ["PYTEST_XDIST_WORKER"] = self._name
-        os.environ["PYTEST_XDIST_WORKER_COUNT"] = str(self._workers)
-        os.environ["PYTEST_XDIST_TESTRUNUID"] = self._run
-        config.workerinput = {
-            "workerid": self._name,
-            "workercount": self._workers,
-            "testrunuid": self._run,
-            "mainargv": sys.argv,
-        }
+        os.environ["PYTEST_XDIST_WORKER_COUNT"] = str(self._workerinput["workercount"])
+        os.environ["PYTEST_XDIST_TESTRUNUID"] = self._workerinput["testrunuid"]
+        config.workerinput = self._workerinput
         config.workeroutput = {}
         _pytest_session.forget_failures(session)
-        private.forget_controller_plugins(config)
         restart_capture(config, self._output.begin)
         self._output.take_live_log(config)
         self._wholes.bound_capture(config)
@@ -142,6 +139,11 @@ class Worker:
         random.seed()
         self._keep_crash_log()
         config.pluginmanager.register(self, "dyno-worker")
+        known.prepare_worker(config)
+        with captured(config):
+            for problem in self._inheritance.start_over(session):
+                warning = {"message": problem, "test": None, "place": self._name}
+                self._runner.send("warned", warning=warning)
 
     def _keep_crash_log(self) -> None:
         """Let a fatal signal write the stacks to a file that the runner will read."""
@@ -151,6 +153,7 @@ class Worker:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._crash_log = path.open("w")
             faulthandler.enable(file=self._crash_log)
+            private.redirect_terminal(self._config, LastWords(self._crash_log))
 
     def _run_one(
         self,
@@ -320,8 +323,30 @@ class Worker:
     def pytest_internalerror(self, excrepr: object) -> None:
         self._runner.send("internal_error", text=str(excrepr))
 
-    @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self) -> None:
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
+        output: dict[str, Any] = self._config.workeroutput  # type: ignore[attr-defined]
+        output["exitstatus"] = int(session.exitstatus)
+        output["shouldfail"] = session.shouldfail
+        output["shouldstop"] = session.shouldstop
+        try:
+            # What is printed at the end is the template's to print, once.
+            with captured(self._config):
+                return (yield)
+        finally:
+            self._hand_over(output)
+            self._end_crash_log()
+
+    def _hand_over(self, output: dict[str, Any]) -> None:
+        try:
+            packed = pack(output)
+        except Exception as error:  # noqa: BLE001 - whatever an object's own reduction raises
+            self._runner.send("internal_error", text=f"workeroutput cannot be sent: {error!r}")
+            return
+        with contextlib.suppress(Disconnected):
+            self._runner.send("output", packed=packed)
+
+    def _end_crash_log(self) -> None:
         # pytest prints what a late failure says to the terminal reporter, which is silent here.
         if self._crash_log is not None and faulthandler.is_enabled():
             faulthandler.enable()

@@ -35,6 +35,8 @@ pub(crate) struct Worker {
     pub(crate) exit: Option<ProcessExit>,
     /// What its interpreter said when it died.
     pub(crate) detail: Option<String>,
+    /// What its plugins leave for the template's.
+    pub(crate) output: Option<String>,
 }
 
 /// Whether a worker is expected to end.

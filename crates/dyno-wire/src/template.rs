@@ -176,6 +176,17 @@ pub enum Feed {
         /// The report.
         report: Box<PhaseReport>,
     },
+    /// `pytest_testnodedown`, a hook of pytest-xdist: a worker ended.
+    Down {
+        /// The worker.
+        worker: WorkerId,
+        /// Its [`crate::worker::FromWorker::Output`], where it came that far.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        output: Option<String>,
+        /// What was wrong with its end.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
+    },
     /// A test whose worker died: the template makes the failed report itself.
     Crash {
         /// The node id.

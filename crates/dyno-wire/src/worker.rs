@@ -119,6 +119,12 @@ pub enum FromWorker {
         /// The exit code it asked for.
         code: Option<u8>,
     },
+    /// Its session has ended, and this is what plugins leave for the template's
+    /// (`config.workeroutput`).
+    Output {
+        /// Packed: text that only the Python side reads.
+        packed: String,
+    },
     /// pytest failed in the worker, outside of any test.
     InternalError {
         /// The traceback.

@@ -305,6 +305,47 @@ fn a_crash_is_the_running_tests_and_the_rest_of_its_unit_goes_on_elsewhere() {
 }
 
 #[test]
+fn the_templates_plugins_hear_of_a_workers_end_after_its_reports() {
+    let items = vec![item("a", &[]), item("b", &[])];
+    let mut run = Bench::new(&["-n2"], items, 0);
+    run.says(GW0, [FromWorker::Next, started("a")]);
+    run.says(GW1, [FromWorker::Next, started("b")]);
+    run.says(GW0, [FromWorker::Next, finished("a")]);
+    let packed = "what its plugins leave".to_owned();
+    let output = FromWorker::Output {
+        packed: packed.clone(),
+    };
+    run.says(GW0, [output]);
+    run.dies(GW1, 11);
+    run.dies(GW0, 0);
+    let fed = run.effects.iter().flat_map(|effect| match effect {
+        Effect::ToTemplate(TemplateId::FIRST, ToTemplate::Feed { reports }) => reports.as_slice(),
+        _ => &[],
+    });
+    let ends: Vec<_> = fed
+        .filter_map(|feed| match feed {
+            Feed::Finish { test } | Feed::Crash { test, .. } => Some((test.as_str(), None, None)),
+            Feed::Down {
+                worker,
+                output,
+                error,
+            } => {
+                let name = if *worker == GW0 { "gw0" } else { "gw1" };
+                Some((name, output.as_deref(), error.as_deref()))
+            }
+            _ => None,
+        })
+        .collect();
+    let expected = [
+        ("t.py::a", None, None),
+        ("t.py::b", None, None),
+        ("gw1", None, Some("Not properly terminated")),
+        ("gw0", Some(packed.as_str()), None),
+    ];
+    assert_eq!(ends, expected);
+}
+
+#[test]
 fn a_crash_in_teardown_is_an_error_and_keeps_the_calls_outcome() {
     let mut run = Bench::new(&["-n2"], vec![item("a", &[])], 0);
     run.says(GW0, [FromWorker::Next, started("a")]);

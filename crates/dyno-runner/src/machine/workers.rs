@@ -89,6 +89,11 @@ impl Machine {
                 }
                 self.stop(Stop::Asked { reason }, effects);
             }
+            FromWorker::Output { packed } => {
+                if let Some(state) = self.workers.get_mut(worker) {
+                    state.output = Some(packed);
+                }
+            }
             FromWorker::InternalError { text } => {
                 if let Some(state) = self.workers.get_mut(worker) {
                     state.prospect = Prospect::Leaving;
@@ -247,6 +252,13 @@ impl Machine {
             exit,
             failure,
         }));
+        let down = Feed::Down {
+            worker,
+            output: state.output.clone(),
+            // In pytest-xdist's words.
+            error: (ending != Ending::AsTold).then(|| "Not properly terminated".to_owned()),
+        };
+        self.feed(down, effects);
         if ending == Ending::BetweenTests && !stopping {
             self.died_between_tests(worker, exit, &state, effects);
         }
