@@ -40,17 +40,22 @@ class Feed:
             case "report":
                 report = _reports.unpack(config, event["packed"])
                 self._hook(report).pytest_runtest_logreport(report=report)
+            case "earlier":
+                told = event["report"]
+                node, location, hook = self._test(told["test"])
+                earlier = _reports.told_again(told, node, location)
+                if earlier is not None:
+                    hook.pytest_runtest_logreport(report=earlier)
             case "finish":
                 node, location, hook = self._test(event["test"])
                 hook.pytest_runtest_logfinish(nodeid=node, location=location)
-            case "told":
-                report = _reports.told(event["report"], self._place)
-                self._hook(report).pytest_runtest_logreport(report=report)
             case "down":
                 self._nodes.down(event["worker"], event.get("output"), event.get("error"))
             case "crash":
                 node, location, hook = self._test(event["test"])
-                report = pytest.TestReport(node, location, {}, "failed", event["message"], "call")
+                report = pytest.TestReport(
+                    node, location, {}, "failed", event["message"], event["phase"]
+                )
                 hook.pytest_runtest_logreport(report=report)
 
     def _test(self, test: str) -> tuple[str, _Location, Any]:
@@ -60,18 +65,13 @@ class Feed:
         """
         if not self._tests:
             self._tests.update(self._all())
-        return self._tests[test]
-
-    def _place(self, test: str) -> tuple[str, _Location]:
-        node, location, _ = self._test(test)
-        return node, location
+        # After a template was lost, a test may have been collected that no longer is.
+        place = test.partition("::")[0], None, test
+        return self._tests.get(test, (test, place, self._session.config.hook))
 
     def _hook(self, report: Any) -> Any:
-        try:
-            return self._test(as_sent(report.nodeid))[2]
-        except KeyError:
-            # A plugin has made up a name.
-            return self._session.config.hook
+        # A plugin may have made up a name.
+        return self._test(as_sent(report.nodeid))[2]
 
     def _all(self) -> Iterator[tuple[str, tuple[str, _Location, Any]]]:
         for item in self._session.items:

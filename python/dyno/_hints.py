@@ -8,7 +8,10 @@ from collections.abc import Iterator, Sequence
 __all__ = ["nearest_options"]
 
 # Long options of `dyno test` itself, which pytest never sees.
-_OWN_OPTIONS = ("--numprocesses", "--no-capture", "--import-all", "--python")
+_OWN_OPTIONS = (
+    *("--numprocesses", "--no-capture", "--import-all", "--python", "--profile", "--deadline"),
+    *("--retries", "--repeat", "--until-fail", "--shuffle", "--partition", "--resume"),
+)
 
 
 def nearest_options(args: Sequence[str], known: Sequence[str]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import reprlib
 import sysconfig
 import uuid
@@ -11,11 +12,12 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from pickle import dumps, loads
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 
 from dyno import _pytest_private as private
+from dyno._fork_guard import hazards
 from dyno._pytest_streams import live_log
 from dyno._whole import shorten, shortened
 
@@ -23,6 +25,7 @@ __all__ = [
     "ParamKeys",
     "collect_failure",
     "collect_skip",
+    "collected",
     "item",
     "marker",
     "pack",
@@ -30,10 +33,13 @@ __all__ = [
     "plain",
     "session_options",
     "test",
-    "told",
+    "told_again",
     "unpack",
     "warning",
 ]
+
+# As in `_wire`: a fixture may have patched `builtins`.
+globals()["__builtins__"] = {**vars(builtins)}
 
 _FOREIGN_FOLDERS = tuple(
     {sysconfig.get_path(name) for name in ("purelib", "platlib", "stdlib", "platstdlib")}
@@ -67,6 +73,15 @@ def item(item: pytest.Item) -> dict[str, Any]:
         "location": {"file": file, "line": line if known else None, "domain": domain},
         "markers": [marker(mark) for mark in item.iter_markers() if mark.name != "parametrize"],
         "shares": sorted(set(_shared_fixtures(item))),
+    }
+
+
+def collected(session: pytest.Session, deselected: int) -> dict[str, Any]:
+    """The tests of a session, and what a fork of this process would not survive."""
+    return {
+        "items": [item(one) for one in session.items],
+        "deselected": deselected,
+        "hazards": hazards(),
     }
 
 
@@ -242,29 +257,40 @@ def unpack(config: pytest.Config, packed: str) -> Any:
     return config.hook.pytest_report_from_serializable(config=config, data=data)
 
 
-def told(said: dict[str, Any], place: Callable[[str], tuple[str, Any]]) -> pytest.TestReport:
-    """A report made of what another run kept of it (`dyno_model::PhaseReport`)."""
-    node, location = place(said["test"])
-    outcome: Literal["passed", "failed", "skipped"] = "passed"
-    longrepr: Any = None
-    match said["status"]["category"]:
-        case "failed" | "error":
-            outcome, longrepr = "failed", said.get("longrepr", "")
-        case "skipped" | "xfailed":
-            outcome, skip = "skipped", said.get("skip", {})
-            longrepr = skip.get("file", ""), skip.get("line"), skip.get("reason", "")
+_OUTCOMES: dict[str | None, Any] = {
+    None: "passed",
+    "passed": "passed",
+    "flaky": "passed",
+    "xpassed": "passed",
+    "skipped": "skipped",
+    "xfailed": "skipped",
+    "failed": "failed",
+    "error": "failed",
+}
+
+
+def told_again(
+    told: dict[str, Any], node: str, location: tuple[str, int | None, str]
+) -> pytest.TestReport | None:
+    """A report made from a `dyno_model::PhaseReport`; ``None`` for a plugin's own kind."""
+    outcome = _OUTCOMES.get(told["status"]["category"])
+    if outcome is None:
+        return None
+    longrepr: Any = told.get("longrepr")
+    if skip := told.get("skip"):
+        longrepr = (skip["file"], skip["line"] or 0, f"Skipped: {skip['reason']}")
     report = pytest.TestReport(
         node,
         location,
         {},
         outcome,
         longrepr,
-        said["phase"],
-        [(section["title"], section["text"]) for section in said.get("sections", ())],
-        said["duration_us"] / 1e6,
+        told["phase"],
+        [(section["title"], section["text"]) for section in told.get("sections", ())],
+        told["duration_us"] / 1e6,
     )
-    if "xfail" in said:
-        report.wasxfail = said["xfail"]
+    if "xfail" in told:
+        report.wasxfail = told["xfail"]
     return report
 
 

@@ -117,6 +117,10 @@ class Sharing:
         if self._sibling and not report.passed and report.nodeid:
             self.reports.append(_reports.pack(self._config, report))
 
+    def part(self) -> dict[str, Any]:
+        """What a sibling tells of its part besides its tests (`dyno_wire::template::Part`)."""
+        return {"reports": self.reports, "modules": self.modules()}
+
     def modules(self) -> list[str]:
         """The modules that came with the files, in the order in which their import began."""
         return [

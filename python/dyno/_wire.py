@@ -3,22 +3,28 @@
 The Rust side is the crate ``dyno-wire``, which describes every message.
 
 A worker asks for its next test while the last one's fixtures, and with them whatever they have
-patched (``json.loads``, ``socket.socket``), are still in force. So nothing here is looked up in
-another module once a connection stands: what it needs is held from the start.
+patched (``json.loads``, ``socket.socket``, ``builtins.len``), are still in force. So nothing here
+is looked up in another module once a connection stands: what it needs is held from the start.
 """
 
 from __future__ import annotations
 
+import builtins
 import codecs
 import json
+import os
 import re
 import socket
 import struct
 from array import array as _integers
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 __all__ = ["PROTOCOL", "Connection", "Disconnected", "as_sent"]
+
+# Functions take their builtins from here, so those of this module are its own.
+globals()["__builtins__"] = {**vars(builtins)}
 
 PROTOCOL = 4
 
@@ -30,9 +36,23 @@ _ANCILLARY = socket.CMSG_LEN(_MOST_DESCRIPTORS * _integers("i").itemsize)
 _RIGHTS = (socket.SOL_SOCKET, socket.SCM_RIGHTS)
 _CLOSE_ON_EXEC = socket.MSG_CMSG_CLOEXEC
 _LOOK = socket.MSG_PEEK | socket.MSG_DONTWAIT
+_stat = os.fstat
 
-_encode = json.JSONEncoder(default=repr, ensure_ascii=False, separators=(",", ":")).encode
-_decode = json.JSONDecoder().decode
+
+def _coders() -> tuple[Callable[[Any], str], Callable[[str], Any]]:
+    """`json`'s encoder and decoder, without the methods that can be patched on its classes."""
+    encoder = json.JSONEncoder(default=repr, ensure_ascii=False, separators=(",", ":"))
+    decoder = json.JSONDecoder()
+    make: Any = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return encoder.encode, decoder.decode
+    write = json.encoder.encode_basestring
+    chunks = make(None, repr, write, None, ":", ",", False, False, True)
+    scan: Any = decoder.scan_once  # type: ignore[attr-defined]
+    return lambda value: "".join(chunks(value, 0)), lambda text: scan(text, 0)[0]
+
+
+_encode, _decode = _coders()
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -67,6 +87,7 @@ class Connection:
     def __init__(self, end: socket.socket) -> None:
         self._socket = end
         self._sendall, self._recv, self._recvmsg = end.sendall, end.recv, end.recvmsg
+        self._inode = _stat(end.fileno()).st_ino
         self._buffer = bytearray()
         self._held = bytearray()
         self._descriptors: deque[int] = deque()
@@ -76,6 +97,24 @@ class Connection:
 
     def close(self) -> None:
         self._socket.close()
+
+    def forget(self) -> None:
+        """Let go of the other side in a child that was forked, which is not to be heard.
+
+        Only of what is still the connection's: a test may have closed it, and opened
+        something else by that number.
+        """
+        if self.is_intact():
+            self._socket.close()
+        else:
+            self._socket.detach()
+
+    def is_intact(self) -> bool:
+        """Whether nobody else has closed the connection, or put something else in its place."""
+        try:
+            return _stat(self._socket.fileno()).st_ino == self._inode
+        except OSError:
+            return False
 
     def send(self, kind: str, **fields: Any) -> None:
         """Send one message, after what is held. Raises `Disconnected` where nobody reads it
@@ -100,7 +139,7 @@ class Connection:
         try:
             self._sendall(held)
         except OSError as error:
-            raise Disconnected(str(error)) from None
+            raise Disconnected(str(error)) from error
 
     def receive(self) -> dict[str, Any]:
         """Wait for one message. Raises `Disconnected` at the end of the stream."""
@@ -129,14 +168,14 @@ class Connection:
         except BlockingIOError:
             return False
         except OSError as error:
-            raise Disconnected(str(error)) from None
+            raise Disconnected(str(error)) from error
         raise Disconnected("end of stream")
 
     def _fill(self) -> None:
         try:
             data, ancillary, _, _ = self._recvmsg(_CHUNK, _ANCILLARY, _CLOSE_ON_EXEC)
         except OSError as error:
-            raise Disconnected(str(error)) from None
+            raise Disconnected(str(error)) from error
         for level, kind, rights in ancillary:
             if (level, kind) == _RIGHTS:
                 descriptors = _integers("i")

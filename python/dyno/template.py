@@ -61,7 +61,11 @@ def main(descriptor: int, args: list[str]) -> int:
     finally:
         template.stop_recording()
     if code == pytest.ExitCode.USAGE_ERROR:
-        template.hint_at_options(args)
+        # Needed by a run that comes to nothing, and by no other.
+        from dyno import _hints
+
+        for hint in _hints.nearest_options(args, template.option_names()):
+            runner.send("output", text=hint)
     if template.is_worker:
         template.leave_worker()
     elif template.is_sibling:
@@ -112,14 +116,9 @@ class Template:
         assert self._worker is not None
         self._worker.close()
 
-    def hint_at_options(self, args: list[str]) -> None:
-        """Name the options nearest to those that nobody knows."""
-        # Needed by a run that comes to nothing, and by no other.
-        from dyno import _hints
-
-        known = private.option_names(self._parser) if self._parser else []
-        for hint in _hints.nearest_options(args, known):
-            self._say("output", text=hint)
+    def option_names(self) -> list[str]:
+        """Options that pytest and its plugins know."""
+        return private.option_names(self._parser) if self._parser else []
 
     # What pytest does before it parks.
 
@@ -259,7 +258,8 @@ class Template:
         if self.is_sibling:
             assert self._sharing is not None
             self._listeners = Listeners(session.config)
-            self._say("part", **self._part(session, self._sharing))
+            items = _reports.collected(session, self._deselected)
+            self._say("part", **items, **self._sharing.part())
         else:
             elsewhere = len(self._others["tests"]) if self._others else 0
             failed = session.testsfailed and not option.continue_on_collection_errors
@@ -287,14 +287,6 @@ class Template:
             self.end_sibling(0)
         return True
 
-    def _part(self, session: pytest.Session, sharing: Sharing) -> dict[str, Any]:
-        return {
-            "items": [_reports.item(item) for item in session.items],
-            "deselected": self._deselected,
-            "reports": sharing.reports,
-            "modules": sharing.modules(),
-        }
-
     @pytest.hookimpl(tryfirst=True)
     def pytest_internalerror(self) -> None:
         # pytest's reporter is about to print it, and must be heard. A worker tells its own.
@@ -302,16 +294,14 @@ class Template:
             self._terminal.turn(Voice.OUTPUT)
 
     def _collected(self, session: pytest.Session) -> dict[str, Any]:
-        return {
-            "items": [_reports.item(item) for item in session.items],
-            "deselected": self._deselected + (self._pruning.count if self._pruning else 0),
-            "options": _reports.session_options(
-                session.config,
-                self._xdist_workers,
-                ordered=self._ordering.is_own,
-                listens=self._listeners.all,
-            ),
-        }
+        options = _reports.session_options(
+            session.config,
+            self._xdist_workers,
+            ordered=self._ordering.is_own,
+            listens=self._listeners.all,
+        )
+        deselected = self._deselected + (self._pruning.count if self._pruning else 0)
+        return {**_reports.collected(session, deselected), "options": options}
 
     def _park(self, session: pytest.Session) -> worker.Worker | None:
         """Serve the runner until the run is over. Returns a worker in a forked child."""
@@ -342,8 +332,9 @@ class Template:
     def _reap(self, descriptor: int) -> None:
         number, pid = self._children.pop(descriptor)
         os.close(descriptor)
-        _, status = os.waitpid(pid, 0)
-        self._say("worker_exited", worker=number, status=status)
+        _, status, usage = os.wait4(pid, 0)
+        # KiB on Linux.
+        self._say("worker_exited", worker=number, status=status, peak_kib=usage.ru_maxrss)
 
     def _fork(
         self, session: pytest.Session, message: dict[str, Any], selector: selectors.BaseSelector

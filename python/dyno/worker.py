@@ -9,14 +9,13 @@ tests, and no unit waits in a worker's queue while another worker is idle.
 from __future__ import annotations
 
 import contextlib
-import faulthandler
 import os
 import random
 import time
 from collections import deque
 from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -29,12 +28,16 @@ from dyno._listeners import Listeners
 from dyno._nodes import pack
 from dyno._output import Output
 from dyno._pytest_streams import captured, restart_capture
+from dyno._remains import Remains
 from dyno._terminal import LastWords
 from dyno._timeouts import Timeouts
 from dyno._whole import Wholes
 from dyno._wire import Connection, Disconnected, as_sent
 
 __all__ = ["Worker"]
+
+# Held, for a test may patch it, and by it a worker is told from what a test forks.
+_process = os.getpid
 
 #: Seconds. A test that is shorter is taken for one that uses a processor all the while: to ask
 #: costs more than it. Other processes that it waited for count in clock ticks.
@@ -95,7 +98,8 @@ class Worker:
         self._uncounted = 0.0
         self._timeouts: Timeouts | None = None
         self._last: pytest.Item | None = None
-        self._crash_log: IO[str] | None = None
+        self._remains = Remains(self._name)
+        self._process = _process()
 
     def close(self) -> None:
         self._runner.close()
@@ -117,9 +121,13 @@ class Worker:
                 self._obey()
             self._tear_session_down(session)
             self._runner.flush()
-        except Disconnected:
-            # The runner is gone, and with it everything that this worker could do.
-            os._exit(1)
+        except Disconnected as error:
+            self._remains.give_up(self._runner, error)
+        except OSError as error:
+            # pytest's capture may meet closed descriptors before a message of this worker's.
+            if not self._runner.is_intact():
+                self._remains.give_up(self._runner, error)
+            raise
         return True
 
     def _become_worker(self, session: pytest.Session) -> None:
@@ -137,7 +145,12 @@ class Worker:
         self._wholes.bound_capture(config)
         private.use_own_basetemp(config, self._name)
         random.seed()
-        self._keep_crash_log()
+        if self._remains.stacks is not None:
+            private.redirect_terminal(config, LastWords(self._remains.stacks))
+        if not (config.option.usepdb or config.option.trace):
+            # A test that kills its process group means what it has started itself.
+            os.setpgid(0, 0)
+        os.register_at_fork(after_in_child=self._runner.forget)
         config.pluginmanager.register(self, "dyno-worker")
         known.prepare_worker(config)
         with captured(config):
@@ -145,15 +158,9 @@ class Worker:
                 warning = {"message": problem, "test": None, "place": self._name}
                 self._runner.send("warned", warning=warning)
 
-    def _keep_crash_log(self) -> None:
-        """Let a fatal signal write the stacks to a file that the runner will read."""
-        folder = os.environ.get("DYNO_RUN_DIR")
-        if folder and faulthandler.is_enabled():
-            path = Path(folder) / "logs" / f"{self._name}.crash"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._crash_log = path.open("w")
-            faulthandler.enable(file=self._crash_log)
-            private.redirect_terminal(self._config, LastWords(self._crash_log))
+    def _is_heard(self) -> bool:
+        """False in a process that a test forked and that came back into pytest."""
+        return _process() == self._process
 
     def _run_one(
         self,
@@ -165,6 +172,7 @@ class Worker:
         self._limit(ordered.limits)
         before = {name: os.environ.get(name) for name in ordered.env}
         os.environ.update(ordered.env)
+        self._remains.note_phase("setup")
         self._output.mark()
         self._runner.send("started", test=item.nodeid)
         failed_before = item.session.testsfailed
@@ -225,6 +233,8 @@ class Worker:
             self._config.hook.pytest_runtest_logreport(report=report)
 
     def _ask_to_stop(self, reason: str, code: int | None = None) -> None:
+        if not self._is_heard():
+            os._exit(1)
         self._runner.send("stop_asked", reason=reason, code=code)
 
     def _next(self, *, patient: bool) -> Ordered | None:
@@ -287,9 +297,15 @@ class Worker:
 
     # What pytest tells.
 
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(
         self, report: Any, clock: Callable[[], float] = time.perf_counter
     ) -> None:
+        if not self._is_heard():
+            # Under pytest it would run all that is left a second time. Its parent is told
+            # what became of the test here.
+            os._exit(int(report.failed))
+        self._remains.note_phase("call" if report.when == "setup" and report.passed else "teardown")
         self._debugger.leave()
         self._wholes.shorten_sections(report)
         is_heard = self._listeners.hear_of(report)
@@ -321,7 +337,10 @@ class Worker:
         self._runner.send("warned", warning=_reports.warning(start, warning_message, nodeid))
 
     def pytest_internalerror(self, excrepr: object) -> None:
-        self._runner.send("internal_error", text=str(excrepr))
+        try:
+            self._runner.send("internal_error", text=str(excrepr))
+        except Disconnected as error:
+            self._remains.give_up(self._runner, error)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
@@ -335,7 +354,7 @@ class Worker:
                 return (yield)
         finally:
             self._hand_over(output)
-            self._end_crash_log()
+            self._remains.end()
 
     def _hand_over(self, output: dict[str, Any]) -> None:
         try:
@@ -345,12 +364,6 @@ class Worker:
             return
         with contextlib.suppress(Disconnected):
             self._runner.send("output", packed=packed)
-
-    def _end_crash_log(self) -> None:
-        # pytest prints what a late failure says to the terminal reporter, which is silent here.
-        if self._crash_log is not None and faulthandler.is_enabled():
-            faulthandler.enable()
-            self._crash_log.close()
 
 
 def _restore(variables: dict[str, str | None]) -> None:

@@ -180,15 +180,3 @@ def test_a_signal_while_collecting(tmp_path: Path) -> None:
     stdout, _ = dyno.communicate(timeout=PATIENCE)
     assert dyno.returncode == 2, stdout
     assert "KeyboardInterrupt" in stdout
-
-
-def test_a_killed_template_is_told_and_the_tests_before_it_are_kept(tmp_path: Path) -> None:
-    started, _, daemon = hanging_suite(tmp_path)
-    dyno = start_dyno(tmp_path, "-n", "1")
-    pids = pids_of(started, daemon)
-    template = next(e["pid"] for e in journal(tmp_path) if e["event"] == "template_started")
-    os.kill(int(str(template)), signal.SIGKILL)
-    stdout, _ = dyno.communicate(timeout=PATIENCE)
-    assert dyno.returncode == 3, stdout
-    assert "SIGKILL" in stdout and "1 passed" in stdout
-    assert_all_gone(pids)

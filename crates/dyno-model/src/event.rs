@@ -66,6 +66,11 @@ pub enum Event {
         #[serde(flatten)]
         display: Display,
     },
+    /// Workers are forked although the templates hold what a fork does not survive.
+    UnsafeToFork {
+        /// What was found.
+        hazards: Vec<Hazard>,
+    },
     /// Something could not be collected.
     CollectFailed(CollectFailure),
     /// A file or folder skipped itself as a whole (`allow_module_level`). pytest counts it.
@@ -92,6 +97,14 @@ pub enum Event {
         run: RunId,
         /// How many of this run's tests were run then.
         tests: u32,
+    },
+    /// A signal ended a template while tests ran; another takes its place.
+    TemplateLost {
+        /// Which signal.
+        exit: ProcessExit,
+        /// The tests that ran when it became known, then those that had just ended, the last
+        /// one first.
+        suspects: Vec<TestId>,
     },
     /// A worker was forked.
     WorkerStarted {
@@ -238,6 +251,15 @@ pub enum Progress {
     Count,
     /// None, as with `-s`, or with `classic`.
     Off,
+}
+
+/// Something in a process that a fork of it does not survive.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Hazard {
+    /// A thread or an open device, by its name.
+    pub what: String,
+    /// What it is, and what becomes of it.
+    pub why: String,
 }
 
 /// What a worker left undone.

@@ -34,7 +34,9 @@ pub use environment::{
     CommandOption, Environment, FixtureParam, HookImplementation, IniOption, Interpreter, Plugin,
     PluginFixture, Takes,
 };
-pub use event::{Display, Event, ProcessExit, Progress, Stamped, Stop, Took, WorkerFailure};
+pub use event::{
+    Display, Event, Hazard, ProcessExit, Progress, Stamped, Stop, Took, WorkerFailure,
+};
 pub use exit::ExitCode;
 pub use files::{FileKind, Files, FilesInMemory, FolderEntry};
 pub use fnmatch::Fnmatch;

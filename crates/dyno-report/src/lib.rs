@@ -12,6 +12,7 @@
 
 mod canvas;
 mod closing;
+mod losses;
 mod notices;
 mod outcomes;
 mod paths;

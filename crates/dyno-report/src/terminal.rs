@@ -2,6 +2,7 @@
 
 use crate::canvas::{Canvas, Ink, Place};
 use crate::closing;
+use crate::losses;
 use crate::notices;
 use crate::outcomes::count;
 use crate::printed::{self, Prints};
@@ -12,7 +13,8 @@ use crate::stats::{Passes, Stats};
 use crate::style::Style;
 use crate::warnings;
 use dyno_model::{
-    Event, ExitCode, Item, ProcessExit, Stamped, Stop, Stream, TestId, WorkerFailure, WorkerId,
+    Event, ExitCode, Hazard, Item, ProcessExit, Stamped, Stop, Stream, TestId, WorkerFailure,
+    WorkerId,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -54,6 +56,8 @@ struct Session {
     started: BTreeSet<TestId>,
     running: BTreeMap<TestId, WorkerId>,
     lost: Vec<(WorkerId, ProcessExit, WorkerFailure)>,
+    lost_templates: Vec<String>,
+    hazards: Vec<Hazard>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -154,6 +158,12 @@ impl Terminal {
                 exit,
                 failure: Some(failure),
             } => self.worker_failed(*worker, *exit, failure),
+            Event::UnsafeToFork { hazards } => {
+                if let Some(session) = &mut self.session {
+                    session.hazards.clone_from(hazards);
+                }
+            }
+            Event::TemplateLost { exit, suspects } => self.template_lost(*exit, suspects),
             Event::Stopping { why } => self.stop = Some(why.clone()),
             Event::Summary { text } => {
                 if let Some(session) = &mut self.session {
@@ -228,6 +238,8 @@ impl Terminal {
             started: BTreeSet::new(),
             running: BTreeMap::new(),
             lost: Vec::new(),
+            lost_templates: Vec::new(),
+            hazards: Vec::new(),
         });
     }
 
@@ -265,6 +277,15 @@ impl Terminal {
         self.canvas.line(&line, &[Ink::Red]);
         if let Some(session) = &mut self.session {
             session.lost.push((worker, exit, failure.clone()));
+        }
+    }
+
+    fn template_lost(&mut self, exit: ProcessExit, suspects: &[TestId]) {
+        let text = losses::template(exit, suspects);
+        self.canvas.start_line();
+        self.canvas.line(&format!("dyno: {text}"), &[Ink::Yellow]);
+        if let Some(session) = &mut self.session {
+            session.lost_templates.push(text);
         }
     }
 
@@ -316,7 +337,9 @@ impl Terminal {
             sections.passes();
         }
         self.plugins_sections(&session.plugin_sections);
-        self.lost_workers(&session.lost);
+        losses::workers(&session.lost, &mut self.canvas);
+        losses::templates(&session.lost_templates, &mut self.canvas);
+        losses::hazards(&session.hazards, &mut self.canvas);
         if whole {
             short_summary::show(
                 &self.stats,
@@ -335,21 +358,6 @@ impl Terminal {
         }
         if !text.is_empty() {
             self.canvas.line_rendered(text);
-        }
-    }
-
-    fn lost_workers(&mut self, lost: &[(WorkerId, ProcessExit, WorkerFailure)]) {
-        if lost.is_empty() {
-            return;
-        }
-        self.canvas.sep('=', "WORKER FAILURES", &[]);
-        for (worker, exit, failure) in lost {
-            let title = format!("{worker}: {exit} between two tests");
-            self.canvas.sep('_', &title, &[Ink::Red, Ink::Bold]);
-            match &failure.detail {
-                Some(detail) => self.canvas.line_rendered(detail),
-                None => self.canvas.line("it said nothing", &[]),
-            }
         }
     }
 

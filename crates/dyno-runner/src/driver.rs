@@ -3,25 +3,26 @@
 //! Everything runs on the thread that calls [`run`]: it spawns the keeper, and a process
 //! that must die with its parent must not be spawned by a thread that may end earlier.
 
+use crate::deaths::Deaths;
+use crate::host::{Host, open_pidfd};
 use crate::machine::{Effect, Input, Leave, Machine, Surroundings};
 use crate::output::{Conversation, Streams, converse, pipes};
-use crate::peer::{Outbox, connect};
+use crate::peer::connect;
 use crate::record::Record;
 use crate::signals::listen_for_signals;
 use crate::spawn::{self, Stdio, Template};
 use crate::terminal::{self, Terminal};
 use crate::waiting::{feel_pressure, next};
-use crate::{Imports, Prepared, RunError, RunRequest};
-use crate::{crash_log, grace, pressure};
+use crate::{Imports, Prepared, PrunedFile, RunError, RunRequest};
+use crate::{grace, pressure, refeed};
 use dyno_journal::Journal;
 use dyno_model::{ExitCode, ProcessExit, RealCollection, Stamped, TemplateId, WorkerId};
 use dyno_wire::template::{self as wire, FromTemplate, ToTemplate};
 use dyno_wire::worker::ToWorker;
 use rustix::fd::OwnedFd;
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{Signal, pidfd_send_signal};
 use std::collections::HashMap;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
 use std::time::Instant;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -113,10 +114,12 @@ async fn drive(
         let Some(input) = driver.in_its_place(input) else {
             continue;
         };
-        driver.watch(&input);
+        let first = driver.watch(&input);
         let mut ended = None;
-        for effect in machine.step(began.elapsed(), input) {
-            ended = ended.or(driver.perform(effect, &machine)?);
+        for input in first.into_iter().chain([input]) {
+            for effect in machine.step(began.elapsed(), input) {
+                ended = ended.or(driver.perform(effect, &machine)?);
+            }
         }
         if let Some(ended) = ended {
             break ended;
@@ -128,17 +131,17 @@ async fn drive(
     Ok(code)
 }
 
-struct Driver<F> {
+struct Driver<'a, F> {
+    request: &'a RunRequest,
     record: Record<F>,
     inbox: mpsc::Sender<Input>,
-    template: Outbox,
-    siblings: HashMap<TemplateId, Outbox>,
-    template_pid: Option<u32>,
-    template_pidfd: Option<OwnedFd>,
-    keeper_ended: tokio::task::JoinHandle<()>,
-    lifeline: OwnedFd,
+    host: Host,
+    /// Those whose template was lost; workers of theirs may live.
+    lost_hosts: Vec<Host>,
+    deaths: Deaths,
+    /// What is not imported, for a template that takes the place of one that was lost.
+    prune: Vec<PrunedFile>,
     workers: HashMap<WorkerId, WorkerHandle>,
-    logs: PathBuf,
     streams: Streams,
     /// What the template reads.
     input: wire::Input,
@@ -151,50 +154,28 @@ struct WorkerHandle {
     pid: Option<u32>,
     /// Names the process for as long as it is held, even if the number is used again.
     pidfd: Option<OwnedFd>,
+    /// By this process.
+    is_killed: bool,
 }
 
-impl<F: FnMut(&Stamped)> Driver<F> {
+impl<'a, F: FnMut(&Stamped)> Driver<'a, F> {
     fn connect(
-        request: &RunRequest,
+        request: &'a RunRequest,
         journal: Journal,
         on_event: F,
         template: Template,
         inbox: mpsc::Sender<Input>,
     ) -> Result<Self, RunError> {
-        let Template {
-            mut keeper,
-            socket,
-            lifeline,
-        } = template;
-        // How the template ended is known when the keeper has ended, after everything under it.
-        let (drained, is_drained) = tokio::sync::oneshot::channel::<()>();
-        let says = |message| Input::Template(TemplateId::FIRST, message);
-        let outbox = connect(socket, inbox.clone(), says, move |garbage| {
-            let _ = drained.send(());
-            garbage.map(Input::TemplateGarbled)
-        })
-        .map_err(RunError::Runtime)?;
-        let gone = inbox.clone();
-        let keeper_ended = tokio::task::spawn_local(async move {
-            let exit = match keeper.wait().await.map(|status| status.code()) {
-                Ok(Some(code)) if code > 128 => ProcessExit::Signal(code - 128),
-                Ok(Some(code)) => ProcessExit::Code(code),
-                _ => ProcessExit::Unknown,
-            };
-            let _ = is_drained.await;
-            let _ = gone.send(Input::TemplateGone(exit)).await;
-        });
+        let host = Host::connect(template, &inbox).map_err(RunError::Runtime)?;
         Ok(Self {
+            request,
             record: Record::new(journal, &request.run_folder, on_event),
             inbox,
-            template: outbox,
-            siblings: HashMap::new(),
-            template_pid: None,
-            template_pidfd: None,
-            keeper_ended,
-            lifeline,
+            host,
+            lost_hosts: Vec::new(),
+            deaths: Deaths::new(request.run_folder.join("logs")),
+            prune: Vec::new(),
             workers: HashMap::new(),
-            logs: request.run_folder.join("logs"),
             streams: request.streams,
             input: terminal::input(request),
             stdio: terminal::stdio(request),
@@ -209,14 +190,19 @@ impl<F: FnMut(&Stamped)> Driver<F> {
     ) -> Result<Option<(ExitCode, Leave)>, RunError> {
         match effect {
             Effect::Record(event) => self.record.event(event),
-            Effect::ToTemplate(template, message) => self.tell(template, &message, Vec::new())?,
+            Effect::ToTemplate(template, message) => {
+                self.host.tell(template, &message, Vec::new())?;
+            }
             Effect::Fork(worker, template) => self.fork(worker, template, machine)?,
             Effect::ToWorker(worker, message) => self.tell_worker(worker, &message)?,
             Effect::LendTerminal(worker) => self.lend_terminal(worker)?,
             Effect::TakeTerminal => self.terminal.take_back(),
-            Effect::InterruptTemplate => {
-                if let Some(pidfd) = &self.template_pidfd {
-                    let _ = pidfd_send_signal(pidfd, Signal::INT);
+            Effect::InterruptTemplate => self.host.signal(Signal::INT),
+            Effect::KillTemplate => self.host.signal(Signal::KILL),
+            Effect::ReplaceTemplate => self.replace_template()?,
+            Effect::FeedAgain => {
+                for feed in refeed::of(self.record.journal()) {
+                    self.host.tell(TemplateId::FIRST, &feed, Vec::new())?;
                 }
             }
             // In the foreground the terminal has told everyone already.
@@ -224,8 +210,8 @@ impl<F: FnMut(&Stamped)> Driver<F> {
             Effect::Interrupt(worker) => self.signal(worker, Signal::INT),
             // `dyno_wire::worker::TOO_LONG`
             Effect::TellTooLong(worker) => self.signal(worker, Signal::STKFLT),
-            Effect::Terminate(worker) => self.signal(worker, Signal::TERM),
-            Effect::Kill(worker) => self.signal(worker, Signal::KILL),
+            Effect::Terminate(worker) => self.end_worker(worker, Signal::TERM),
+            Effect::Kill(worker) => self.end_worker(worker, Signal::KILL),
             Effect::StartGrace(worker) => {
                 let inbox = self.inbox.clone();
                 let process = self.workers.get(&worker).and_then(|handle| handle.pid);
@@ -239,13 +225,20 @@ impl<F: FnMut(&Stamped)> Driver<F> {
         Ok(None)
     }
 
-    /// Gives the terminal to the group of the template, which is that of its workers.
+    /// Gives the terminal to the group of a worker, or to that of the template.
     fn lend_terminal(&mut self, worker: Option<WorkerId>) -> Result<(), RunError> {
-        if let Some(process) = self.template_pid {
+        let process = match worker {
+            Some(worker) => self.workers.get(&worker).and_then(|handle| handle.pid),
+            None => self.host.pid,
+        };
+        if let Some(process) = process {
             self.terminal.lend(process);
         }
         match worker {
-            None => self.tell(TemplateId::FIRST, &ToTemplate::TerminalLent, Vec::new()),
+            None => {
+                let lent = ToTemplate::TerminalLent;
+                Ok(self.host.tell(TemplateId::FIRST, &lent, Vec::new())?)
+            }
             Some(worker) => self.tell_worker(worker, &ToWorker::TerminalLent),
         }
     }
@@ -266,36 +259,45 @@ impl<F: FnMut(&Stamped)> Driver<F> {
             share,
         } = imports;
         let siblings = share.as_ref().map_or(0, |share| share.siblings);
+        self.prune.clone_from(&prune);
         let collect = ToTemplate::Collect {
             prune,
             record,
             share,
             input: self.input,
         };
-        self.tell(TemplateId::FIRST, &collect, Vec::new())?;
+        self.host.tell(TemplateId::FIRST, &collect, Vec::new())?;
         for template in (1..=siblings).map(TemplateId) {
             let (ours, theirs) = UnixStream::pair().map_err(RunError::Runtime)?;
             let sibling = ToTemplate::Sibling { template };
-            self.tell(TemplateId::FIRST, &sibling, vec![theirs.into()])?;
+            let end = vec![theirs.into()];
+            self.host.tell(TemplateId::FIRST, &sibling, end)?;
             let says = move |message| Input::Template(template, message);
             let outbox = connect(ours, self.inbox.clone(), says, move |garbage| {
                 let closed = Input::SiblingClosed(template);
                 Some(garbage.map_or(closed, Input::TemplateGarbled))
             })
             .map_err(RunError::Runtime)?;
-            self.siblings.insert(template, outbox);
+            self.host.siblings.insert(template, outbox);
         }
         Ok(siblings)
     }
 
-    fn tell(
-        &self,
-        template: TemplateId,
-        message: &ToTemplate,
-        descriptors: Vec<OwnedFd>,
-    ) -> Result<(), RunError> {
-        let outbox = self.siblings.get(&template).unwrap_or(&self.template);
-        Ok(outbox.send(message, descriptors)?)
+    /// Starts another template, which imports all that the first ones shared.
+    fn replace_template(&mut self) -> Result<(), RunError> {
+        let template = spawn::template(self.request)?;
+        let host = Host::connect(template, &self.inbox).map_err(RunError::Runtime)?;
+        let mut lost = std::mem::replace(&mut self.host, host);
+        // A sibling that hears nobody any more ends; its workers live on.
+        lost.siblings.clear();
+        self.lost_hosts.push(lost);
+        let collect = ToTemplate::Collect {
+            prune: self.prune.clone(),
+            record: false,
+            share: None,
+            input: self.input,
+        };
+        Ok(self.host.tell(TemplateId::FIRST, &collect, Vec::new())?)
     }
 
     fn fork(
@@ -315,19 +317,15 @@ impl<F: FnMut(&Stamped)> Driver<F> {
         let message = machine.fork_message(worker, their_ends.output);
         let mut descriptors = vec![theirs.into()];
         descriptors.extend(their_ends.pipes);
-        self.tell(template, &message, descriptors)?;
-        let stacks = ["crash", "stacks"].map(|kind| self.logs.join(format!("{worker}.{kind}")));
-        let closed = move |garbage| Input::WorkerClosed {
-            worker,
-            garbage,
-            crash_log: stacks.iter().find_map(crash_log::take),
-        };
+        self.host.tell(template, &message, descriptors)?;
+        let closed = move |garbage| Input::WorkerClosed { worker, garbage };
         let conversation = converse(ours, our_ends, worker, self.inbox.clone(), closed)
             .map_err(RunError::Runtime)?;
         let handle = WorkerHandle {
             conversation,
             pid: None,
             pidfd: None,
+            is_killed: false,
         };
         self.workers.insert(worker, handle);
         Ok(())
@@ -335,24 +333,54 @@ impl<F: FnMut(&Stamped)> Driver<F> {
 
     /// That a worker has ended comes after all that it printed; until then, nothing.
     fn in_its_place(&self, input: Input) -> Option<Input> {
-        match input {
-            Input::Template(_, FromTemplate::WorkerExited { worker, status }) => {
-                let exited = Input::WorkerExited { worker, status };
-                match self.workers.get(&worker) {
-                    Some(handle) => handle.conversation.after_output(exited),
-                    None => Some(exited),
-                }
+        let (worker, ended) = match input {
+            Input::Template(
+                _,
+                FromTemplate::WorkerExited {
+                    worker,
+                    status,
+                    peak_kib,
+                },
+            ) => {
+                let exited = Input::WorkerExited {
+                    worker,
+                    status,
+                    peak_kib,
+                };
+                (Some(worker), exited)
             }
-            input => Some(input),
+            Input::OrphanEnded { pid, .. } => (self.of_process(pid), input),
+            input => return Some(input),
+        };
+        match worker.and_then(|worker| self.workers.get(&worker)) {
+            Some(handle) => handle.conversation.after_output(ended),
+            None => Some(ended),
         }
     }
 
-    /// Takes hold of processes as they are named.
-    fn watch(&mut self, input: &Input) {
+    fn of_process(&self, pid: u32) -> Option<WorkerId> {
+        let is_it = |handle: &WorkerHandle| handle.pid == Some(pid);
+        let mut workers = self.workers.iter();
+        workers.find_map(|(worker, handle)| is_it(handle).then_some(*worker))
+    }
+
+    /// Takes hold of processes as they are named. Gives what is to be heard before the input.
+    fn watch(&mut self, input: &Input) -> Vec<Input> {
         match input {
+            Input::WorkerExited {
+                worker,
+                status,
+                peak_kib,
+            } => {
+                return self.ended(*worker, ProcessExit::from_wait_status(*status), *peak_kib);
+            }
+            Input::OrphanEnded { pid, exit } => {
+                if let Some(worker) = self.of_process(*pid) {
+                    return self.ended(worker, *exit, 0);
+                }
+            }
             Input::Template(TemplateId::FIRST, FromTemplate::Hello { pid, .. }) => {
-                self.template_pid = Some(*pid);
-                self.template_pidfd = open_pidfd(*pid);
+                self.host.is_process(*pid);
             }
             Input::Template(_, FromTemplate::Forked { worker, pid }) => {
                 if let Some(handle) = self.workers.get_mut(worker) {
@@ -362,6 +390,20 @@ impl<F: FnMut(&Stamped)> Driver<F> {
             }
             _ => {}
         }
+        Vec::new()
+    }
+
+    fn ended(&mut self, worker: WorkerId, exit: ProcessExit, peak_kib: u64) -> Vec<Input> {
+        let handle = self.workers.get(&worker);
+        let is_ours = handle.is_some_and(|handle| handle.is_killed);
+        self.deaths.of(worker, exit, peak_kib, is_ours)
+    }
+
+    fn end_worker(&mut self, worker: WorkerId, signal: Signal) {
+        if let Some(handle) = self.workers.get_mut(&worker) {
+            handle.is_killed = true;
+        }
+        self.signal(worker, signal);
     }
 
     fn signal(&self, worker: WorkerId, signal: Signal) {
@@ -378,22 +420,17 @@ impl<F: FnMut(&Stamped)> Driver<F> {
         self.terminal.take_back();
         if leave == Leave::Itself {
             let mut again = signal(SignalKind::interrupt()).map_err(RunError::Runtime)?;
+            let template = self.host.pid;
             // The keeper ends with it.
             tokio::select! {
-                _ = &mut self.keeper_ended => {}
-                () = grace::over(self.template_pid) => {}
+                () = self.host.ended() => {}
+                () = grace::over(template) => {}
                 _ = again.recv() => {}
             }
         }
-        drop(self.lifeline);
-        if !self.keeper_ended.is_finished() {
-            let _ = self.keeper_ended.await;
+        for host in self.lost_hosts.into_iter().chain([self.host]) {
+            host.close().await;
         }
         self.record.finish().map_err(RunError::Journal)
     }
-}
-
-fn open_pidfd(pid: u32) -> Option<OwnedFd> {
-    let pid = Pid::from_raw(i32::try_from(pid).ok()?)?;
-    pidfd_open(pid, PidfdFlags::empty()).ok()
 }

@@ -6,14 +6,19 @@
 
 mod ask;
 mod crash_log;
+mod deaths;
 mod driver;
 mod grace;
+mod host;
+mod lifeline;
 mod machine;
+mod oom;
 mod output;
 mod peer;
 mod pressure;
 mod python;
 mod record;
+mod refeed;
 mod signals;
 mod spawn;
 mod terminal;

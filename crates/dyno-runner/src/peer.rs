@@ -8,10 +8,17 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
-use tokio::io::{AsyncWriteExt, BufReader, Interest};
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Interest};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+/// How long the rest of a message may take to come. A peer writes a message by one call, so
+/// one that is cut short is a length that something else wrote: what follows would be taken
+/// for its body, and both sides would wait for ever.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Where a peer's messages are queued for writing.
 ///
@@ -65,7 +72,7 @@ pub(crate) fn connect<T: DeserializeOwned + 'static>(
     socket.set_nonblocking(true)?;
     let (read, write) = UnixStream::from_std(socket)?.into_split();
     tokio::task::spawn_local(async move {
-        let garbage = read_all(read, &inbox, input).await;
+        let garbage = read_all(read, &inbox, input, PATIENCE).await;
         if let Some(last) = closed(garbage) {
             let _ = inbox.send(last).await;
         }
@@ -77,10 +84,17 @@ async fn read_all<T: DeserializeOwned>(
     read: OwnedReadHalf,
     inbox: &mpsc::Sender<Input>,
     input: impl Fn(T) -> Input,
+    patience: Duration,
 ) -> Option<String> {
     let mut read = BufReader::with_capacity(1 << 16, read);
     loop {
-        match read_frame(&mut read).await {
+        if read.fill_buf().await.is_err() {
+            return None;
+        }
+        let Ok(frame) = timeout(patience, read_frame(&mut read)).await else {
+            return Some("a message whose end did not come".to_owned());
+        };
+        match frame {
             Ok(Some(message)) => {
                 if inbox.send(input(message)).await.is_err() {
                     return None;
@@ -118,5 +132,39 @@ async fn send_descriptors(
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             sent => return sent,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dyno_model::TemplateId;
+    use dyno_wire::template::FromTemplate;
+    use std::io::Write;
+
+    /// What a peer that writes these bytes, and then nothing, is told to have sent.
+    fn what_was_wrong(bytes: &[u8]) -> Option<String> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let (ours, mut theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+            theirs.write_all(bytes).unwrap();
+            ours.set_nonblocking(true).unwrap();
+            let (read, _write) = UnixStream::from_std(ours).unwrap().into_split();
+            let (inbox, _inputs) = mpsc::channel(1);
+            let says = |message: FromTemplate| Input::Template(TemplateId::FIRST, message);
+            read_all(read, &inbox, says, Duration::from_millis(1)).await
+        })
+    }
+
+    #[test]
+    fn a_message_that_is_never_finished_does_not_hold_the_run() {
+        for bytes in [&b"\0\0\0\x09{"[..], b"\0\0"] {
+            let wrong = what_was_wrong(bytes).unwrap();
+            assert!(wrong.contains("did not come"), "{wrong}");
+        }
+        assert!(what_was_wrong(b"garbage").unwrap().contains("bytes"));
     }
 }

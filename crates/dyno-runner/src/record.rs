@@ -61,6 +61,11 @@ impl<F: FnMut(&Stamped)> Record<F> {
         }
     }
 
+    /// Where the journal is.
+    pub(crate) fn journal(&self) -> &Path {
+        self.journal.path()
+    }
+
     /// Ends the journal.
     pub(crate) fn finish(self) -> Result<(), JournalError> {
         self.journal.finish()

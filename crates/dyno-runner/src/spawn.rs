@@ -1,8 +1,9 @@
 //! Starts the template, or a collector, under a keeper.
 //!
-//! The keeper is this same executable (`dyno keeper`). It holds one end of a pipe, the
+//! The keeper is this same executable (`dyno keeper`). It holds one end of a socket, the
 //! lifeline, whose other end only the runner holds: when the runner ends, by any road,
-//! the kernel closes it, and the keeper kills everything that the run started.
+//! the kernel closes it, and the keeper kills everything that the run started. Over it the
+//! keeper of a template tells which orphans ended ([`crate::lifeline`]).
 
 use crate::terminal;
 use crate::{RunError, RunRequest};
@@ -82,16 +83,20 @@ pub(crate) struct Template {
     pub(crate) keeper: Child,
     pub(crate) socket: UnixStream,
     /// Dropping it kills everything under the keeper.
-    pub(crate) lifeline: OwnedFd,
+    pub(crate) lifeline: UnixStream,
 }
 
 pub(crate) fn spawn(launch: &Launch<'_>) -> io::Result<Template> {
     let (socket, theirs) = UnixStream::pair()?;
-    let (their_lifeline, lifeline) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+    let (their_lifeline, lifeline) = UnixStream::pair()?;
     let theirs = OwnedFd::from(theirs);
+    let their_lifeline = OwnedFd::from(their_lifeline);
     let mut command = Command::new(&launch.dyno);
     command.arg("keeper").arg("--lifeline");
     command.arg(their_lifeline.as_raw_fd().to_string());
+    if launch.role == Role::Template {
+        command.arg("--orphans-live-on");
+    }
     if launch.stdio == Stdio::Foreground {
         command.arg("--foreground");
     } else if launch.stdio != Stdio::Reading {

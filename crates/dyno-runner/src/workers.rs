@@ -4,7 +4,8 @@ use crate::machine::{Attempt, Overdue, Watch};
 use dyno_model::{
     Category, Outcome, Phase, PhaseReport, ProcessExit, Status, TemplateId, TestId, WorkerId,
 };
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
 use std::time::Duration;
 
 /// The live workers.
@@ -15,15 +16,21 @@ pub(crate) struct Workers(BTreeMap<WorkerId, Worker>);
 #[derive(Debug, Default)]
 pub(crate) struct Worker {
     pub(crate) template: TemplateId,
+    /// Its process, once it is forked.
+    pub(crate) pid: Option<u32>,
+    /// It was killed because it did not end by itself.
+    pub(crate) is_struck: bool,
+    /// What is known of a SIGKILL that ended it.
+    pub(crate) killed: Option<Killed>,
     /// Tests of its unit that it has not started.
     pub(crate) rest: VecDeque<TestId>,
     /// The test that it runs.
     pub(crate) running: Option<TestId>,
-    /// Whether the running test's call was reported.
-    pub(crate) call_reported: bool,
+    /// The phase that the running test is in, as far as was reported.
+    pub(crate) phase: Option<Phase>,
     /// It has asked for more in the teardown of the last test of its unit.
     pub(crate) unit_is_over: bool,
-    /// The phase that it is in.
+    /// How long the test may take, or the phase that it is in.
     pub(crate) watch: Option<Watch>,
     /// The test that it runs, as long as the template has not heard of it.
     pub(crate) unfed: Option<TestId>,
@@ -37,6 +44,32 @@ pub(crate) struct Worker {
     pub(crate) detail: Option<String>,
     /// What its plugins leave for the template's.
     pub(crate) output: Option<String>,
+}
+
+/// What is known of a SIGKILL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Killed {
+    /// The count of the kernel's out-of-memory killer that rose, if one did.
+    pub(crate) out_of_memory: Option<String>,
+    /// The most resident memory that the process had, in KiB; 0 where not known.
+    pub(crate) peak_kib: u64,
+}
+
+impl fmt::Display for Killed {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.out_of_memory {
+            Some(rose) => write!(to, "the kernel's out-of-memory killer was at work: {rose}")?,
+            None => to.write_str(
+                "the signal came from outside: dyno did not send it, and no count of the kernel's \
+                 out-of-memory killer rose",
+            )?,
+        }
+        if self.peak_kib > 0 {
+            let peak = self.peak_kib / 1024;
+            write!(to, "\nits resident memory had reached {peak} MiB")?;
+        }
+        Ok(())
+    }
 }
 
 /// Whether a worker is expected to end.
@@ -75,15 +108,6 @@ impl Workers {
         self.0.get_mut(&worker)
     }
 
-    /// Those that a template forked.
-    pub(crate) fn of(&self, template: TemplateId) -> Vec<WorkerId> {
-        let workers = self
-            .0
-            .iter()
-            .filter(|(_, state)| state.template == template);
-        workers.map(|(id, _)| *id).collect()
-    }
-
     pub(crate) fn live(&self) -> Vec<WorkerId> {
         self.0.keys().copied().collect()
     }
@@ -98,6 +122,30 @@ impl Workers {
     pub(crate) fn running(&self) -> Vec<TestId> {
         let running = |worker: &Worker| worker.running.clone();
         self.0.values().filter_map(running).collect()
+    }
+
+    /// The worker that is this process.
+    pub(crate) fn of_process(&self, pid: u32) -> Option<WorkerId> {
+        let mut workers = self.0.iter();
+        workers.find_map(|(id, state)| (state.pid == Some(pid)).then_some(*id))
+    }
+
+    /// Those that no template has forked yet.
+    pub(crate) fn unforked(&self) -> Vec<WorkerId> {
+        let unforked = |(id, state): (&WorkerId, &Worker)| state.pid.is_none().then_some(*id);
+        self.0.iter().filter_map(unforked).collect()
+    }
+
+    pub(crate) fn forget(&mut self, worker: WorkerId) {
+        self.0.remove(&worker);
+    }
+
+    /// The tests that workers run or are about to.
+    pub(crate) fn given(&self) -> BTreeSet<TestId> {
+        let of = |state: &Worker| -> Vec<TestId> {
+            state.running.iter().chain(&state.rest).cloned().collect()
+        };
+        self.0.values().flat_map(of).collect()
     }
 
     /// The phases that workers are in.
@@ -122,7 +170,18 @@ impl Worker {
             self.rest.pop_front();
         }
         self.running = Some(test.clone());
-        self.call_reported = false;
+        self.phase = None;
+    }
+
+    /// A phase of the running test is over: the next has begun.
+    pub(crate) fn reported(&mut self, report: &PhaseReport) {
+        // A set-up that did not go well has a category, and no call comes after it.
+        let is_set_up = report.phase == Phase::Setup && report.status.category.is_none();
+        self.phase = Some(if is_set_up {
+            Phase::Call
+        } else {
+            Phase::Teardown
+        });
     }
 
     pub(crate) fn finished(&mut self, test: &TestId) {
@@ -150,6 +209,12 @@ impl Worker {
         self.rest.iter().cloned().collect()
     }
 
+    /// What it said when it died, or else what is known of its death.
+    pub(crate) fn last_words(&self) -> Option<String> {
+        let killed = || self.killed.as_ref().map(Killed::to_string);
+        self.detail.clone().or_else(killed)
+    }
+
     /// The report of a test whose worker died.
     pub(crate) fn crash_report(
         &self,
@@ -159,6 +224,11 @@ impl Worker {
         headline: Option<String>,
     ) -> PhaseReport {
         let overdue = self.watch.as_ref().and_then(Watch::overdue);
+        let memory = self
+            .killed
+            .as_ref()
+            .and_then(|killed| killed.out_of_memory.as_ref());
+        let why = memory.map_or("", |_| " (out of memory)");
         let crash = match overdue {
             Some(Overdue { phase, limit }) => format!(
                 "Timeout: {} took longer than {}, did not end when it was told to, and worker \
@@ -166,17 +236,18 @@ impl Worker {
                 phase.name(),
                 seconds(limit)
             ),
-            None => format!("worker {worker} died with {exit} while it ran this test"),
+            None => format!("worker {worker} died with {exit}{why} while it ran this test"),
         };
         let mut longrepr = crash.clone();
-        if let Some(detail) = &self.detail {
+        if let Some(detail) = self.last_words() {
             longrepr.push_str("\n\n");
             longrepr.push_str(detail.trim_end());
         }
-        let (phase, outcome, letter, word) = match overdue.map(|overdue| overdue.phase) {
-            Some(Phase::Setup) => (Phase::Setup, Outcome::Error, "E", "ERROR"),
-            _ if self.call_reported => (Phase::Teardown, Outcome::Error, "E", "ERROR"),
-            _ => (Phase::Call, Outcome::Failed, "F", "FAILED"),
+        let phase = overdue.map(|overdue| overdue.phase).or(self.phase);
+        let phase = phase.unwrap_or(Phase::Setup);
+        let (outcome, letter, word) = match phase {
+            Phase::Call => (Outcome::Failed, "F", "FAILED"),
+            Phase::Setup | Phase::Teardown => (Outcome::Error, "E", "ERROR"),
         };
         PhaseReport {
             test: test.clone(),

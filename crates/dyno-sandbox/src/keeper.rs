@@ -5,6 +5,17 @@
 //! daemons included, and ends. When the command ends first, what it left behind is
 //! killed and the keeper ends as the command did.
 //!
+//! Where the owner asks for it ([`Orphans::LiveOn`]) a command that *a signal* ended takes
+//! nothing with it: who killed it meant no one else, and what it started may have work to
+//! finish. The owner hears of it over the lifeline, which is a socket then, in lines:
+//!
+//! ```text
+//! command STATUS        a signal ended the command; STATUS is its raw wait status
+//! orphan PID STATUS     a process that had fallen to the keeper ended
+//! ```
+//!
+//! A command that somebody stopped (SIGSTOP) is told to go on, unless it has the terminal.
+//!
 //! One thread, so that `PR_SET_PDEATHSIG` of the command holds as long as the keeper.
 
 use crate::signals::block;
@@ -13,9 +24,10 @@ use crate::{
     strike,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::{AsFd, FromRawFd, OwnedFd};
+use rustix::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use rustix::io::{Errno, read};
-use rustix::process::{Pid, Signal, getpid};
+use rustix::net::{SendFlags, send};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpid, kill_process, waitid};
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::RawFd;
@@ -50,8 +62,19 @@ pub struct Keeper {
     pub lifeline: RawFd,
     /// Where the command stands towards the terminal.
     pub group: Group,
+    /// What becomes of what the command started where a signal ends it.
+    pub orphans: Orphans,
     /// Program and arguments.
     pub command: Vec<OsString>,
+}
+
+/// What becomes of what a command started, once a signal has ended it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Orphans {
+    /// It is killed too, as where the command exits.
+    Die,
+    /// It lives on until it ends or the owner does, who is told.
+    LiveOn,
 }
 
 /// Runs the command and returns the keeper's exit code: the command's own, 128 plus the
@@ -73,11 +96,19 @@ pub fn keep(keeper: Keeper) -> Result<u8, SandboxError> {
         source,
     })?;
     let child = Pid::from_child(&child);
-    let code = match wait(&lifeline, &deaths, child)? {
+    close_all_but(&[&lifeline, &deaths]);
+    let watch = Watch {
+        lifeline,
+        deaths,
+        child,
+        orphans: keeper.orphans,
+        group: keeper.group,
+    };
+    let code = match watch.wait()? {
         End::Command(status) => exit_code(status),
         End::Owner => OWNER_DIED,
     };
-    clear(&deaths)?;
+    clear(&watch.deaths)?;
     Ok(code)
 }
 
@@ -89,27 +120,97 @@ enum End {
     Owner,
 }
 
-fn wait(lifeline: &OwnedFd, deaths: &OwnedFd, child: Pid) -> Result<End, SandboxError> {
-    loop {
-        // Not told about a death twice: the descriptor is emptied before the reaping.
-        drain(deaths);
-        while let Some((pid, status)) = reap() {
-            if pid == child {
-                return Ok(End::Command(status));
+/// Whom the keeper watches, and for whom.
+struct Watch {
+    lifeline: OwnedFd,
+    deaths: OwnedFd,
+    child: Pid,
+    orphans: Orphans,
+    group: Group,
+}
+
+impl Watch {
+    fn wait(&self) -> Result<End, SandboxError> {
+        let mut killed = None;
+        loop {
+            // Not told about a death twice: the descriptor is emptied before the reaping.
+            drain(&self.deaths);
+            while let Some((pid, status)) = reap() {
+                if pid != self.child {
+                    self.tell(&format!("orphan {} {status}\n", pid.as_raw_nonzero()));
+                } else if self.orphans == Orphans::LiveOn && libc::WIFSIGNALED(status) {
+                    killed = Some(status);
+                    self.tell(&format!("command {status}\n"));
+                } else {
+                    return Ok(End::Command(status));
+                }
+            }
+            match killed {
+                Some(status) if is_childless() => return Ok(End::Command(status)),
+                Some(_) => {}
+                None => self.let_go_on(),
+            }
+            let mut watched = [
+                PollFd::new(&self.lifeline, PollFlags::IN),
+                PollFd::new(&self.deaths, PollFlags::IN),
+            ];
+            match poll(&mut watched, None) {
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(SandboxError::system("wait for the command")(error)),
+            }
+            if !watched[0].revents().is_empty() && ended(&self.lifeline) {
+                return Ok(End::Owner);
             }
         }
-        let mut watched = [
-            PollFd::new(lifeline, PollFlags::IN),
-            PollFd::new(deaths, PollFlags::IN),
-        ];
-        match poll(&mut watched, None) {
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(error) => return Err(SandboxError::system("wait for the command")(error)),
-        }
-        if !watched[0].revents().is_empty() && ended(lifeline) {
-            return Ok(End::Owner);
+    }
+
+    /// Says a line, where there is an owner who listens and reads.
+    fn tell(&self, line: &str) {
+        if self.orphans == Orphans::LiveOn {
+            let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+            let _ = send(&self.lifeline, line.as_bytes(), flags);
         }
     }
+
+    /// Continues the command if it was stopped by whom it is not to obey.
+    ///
+    /// Not after SIGTTIN and SIGTTOU: it would only be stopped again.
+    fn let_go_on(&self) {
+        if self.group == Group::Foreground {
+            return;
+        }
+        let stops = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG;
+        let stopped = waitid(WaitId::Pid(self.child), stops).ok().flatten();
+        let signal = stopped.and_then(|status| status.stopping_signal());
+        if matches!(signal, Some(libc::SIGSTOP | libc::SIGTSTP)) {
+            let _ = kill_process(self.child, Signal::CONT);
+        }
+    }
+}
+
+/// Closes what was only passed on to the command. Whoever holds the other end of a socket of
+/// the command's sees it closed when the command has ended, and not when the keeper has.
+fn close_all_but(kept: &[&OwnedFd]) {
+    let Ok(open) = std::fs::read_dir("/proc/self/fd") else {
+        return;
+    };
+    let numbers: Vec<RawFd> = open
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .collect();
+    for number in numbers {
+        let is_kept = kept.iter().any(|fd| fd.as_raw_fd() == number);
+        if number > libc::STDERR_FILENO && !is_kept {
+            // SAFETY: nothing here owns it but, for the folder that has been read, an
+            // iterator that is gone: this process was started with it.
+            unsafe { libc::close(number) };
+        }
+    }
+}
+
+/// Whether this process has no child, alive or dead.
+fn is_childless() -> bool {
+    let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    matches!(waitid(WaitId::All, look), Err(Errno::CHILD))
 }
 
 /// Kills and buries all that is below this process.

@@ -1,23 +1,26 @@
 //! Real process trees under a real keeper. Run as `keeper keep FD COMMAND...` this
 //! program is the keeper; run otherwise it is the tests.
 
-use dyno_sandbox::keeper::{Keeper, OWNER_DIED, keep};
+use dyno_sandbox::keeper::{Keeper, OWNER_DIED, Orphans, keep};
 use dyno_sandbox::{Group, Process};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{Pid, Signal, kill_process};
-use std::io::{BufRead, BufReader, Lines, PipeReader, PipeWriter, Read, pipe};
+use std::io::{BufRead, BufReader, Lines, PipeWriter, Read, Write, pipe};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, ExitCode, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
 
 fn main() -> ExitCode {
     let mut args = std::env::args_os().skip(1);
-    if args.next().is_some_and(|first| first == "keep") {
-        return be_keeper(args);
+    match args.next() {
+        Some(first) if first == "keep" => return be_keeper(args, Orphans::Die),
+        Some(first) if first == "keep-on" => return be_keeper(args, Orphans::LiveOn),
+        _ => {}
     }
-    let tests: [(&str, fn()); 9] = [
+    let tests: [(&str, fn()); 12] = [
         ("ends_as_the_command_does", ends_as_the_command_does),
         (
             "kills_all_when_the_owner_dies",
@@ -39,6 +42,15 @@ fn main() -> ExitCode {
             a_killed_keeper_takes_the_command_along,
         ),
         ("names_what_it_cannot_use", names_what_it_cannot_use),
+        (
+            "orphans_live_on_and_their_ends_are_told",
+            orphans_live_on_and_their_ends_are_told,
+        ),
+        (
+            "a_commands_socket_is_closed_when_it_has_ended",
+            a_commands_socket_is_closed_when_it_has_ended,
+        ),
+        ("a_stopped_command_goes_on", a_stopped_command_goes_on),
     ];
     for (name, test) in tests {
         test();
@@ -47,11 +59,12 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn be_keeper(mut args: impl Iterator<Item = std::ffi::OsString>) -> ExitCode {
+fn be_keeper(mut args: impl Iterator<Item = std::ffi::OsString>, orphans: Orphans) -> ExitCode {
     let lifeline = args.next().unwrap().to_str().unwrap().parse().unwrap();
     let keeper = Keeper {
         lifeline,
         group: Group::Own,
+        orphans,
         command: args.collect(),
     };
     match keep(keeper) {
@@ -77,7 +90,7 @@ impl Kept {
 
     fn start_with(script: &str, passed: &[&OwnedFd]) -> Self {
         let (lifeline, owner) = pipe().unwrap();
-        let mut command = keeper(&lifeline, &["sh", "-c", script], passed);
+        let mut command = keeper(&lifeline, "keep", &["sh", "-c", script], passed);
         let mut keeper = command.stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(keeper.stdout.take().unwrap()).lines();
         Self {
@@ -105,9 +118,9 @@ impl Kept {
     }
 }
 
-fn keeper(lifeline: &PipeReader, argv: &[&str], passed: &[&OwnedFd]) -> Command {
+fn keeper(lifeline: &impl AsRawFd, how: &str, argv: &[&str], passed: &[&OwnedFd]) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.arg("keep").arg(lifeline.as_raw_fd().to_string());
+    command.arg(how).arg(lifeline.as_raw_fd().to_string());
     command.args(argv).stdin(Stdio::null());
     let mut inherit = vec![lifeline.as_raw_fd()];
     inherit.extend(passed.iter().map(|fd| fd.as_raw_fd()));
@@ -244,7 +257,7 @@ fn a_killed_keeper_takes_the_command_along() {
 
 fn names_what_it_cannot_use() {
     let (lifeline, _owner) = pipe().unwrap();
-    let missing = keeper(&lifeline, &["/nowhere/at-all"], &[])
+    let missing = keeper(&lifeline, "keep", &["/nowhere/at-all"], &[])
         .output()
         .unwrap();
     let said = String::from_utf8(missing.stderr).unwrap();
@@ -260,4 +273,64 @@ fn names_what_it_cannot_use() {
         said.starts_with("file descriptor 987 is not open"),
         "{said}"
     );
+}
+
+/// A keeper that lets orphans live, with what it says over the lifeline and what the command
+/// says. The command is a shell that has started another, which waits for a line from here.
+fn start_keeping_on(
+    script: &str,
+) -> (Child, UnixStream, ChildStdin, Lines<BufReader<ChildStdout>>) {
+    let (lifeline, owner) = UnixStream::pair().unwrap();
+    let mut command = keeper(&lifeline, "keep-on", &["sh", "-c", script], &[]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut keeper = command.spawn().unwrap();
+    drop(command);
+    let stdin = keeper.stdin.take().unwrap();
+    let lines = BufReader::new(keeper.stdout.take().unwrap()).lines();
+    (keeper, owner, stdin, lines)
+}
+
+fn orphans_live_on_and_their_ends_are_told() {
+    let script = "exec 3<&0; sh -c 'read answer <&3; exit 7' & echo $!; kill -KILL $$";
+    let (mut keeper, owner, mut stdin, mut lines) = start_keeping_on(script);
+    let orphan = lines.next().unwrap().unwrap();
+    let mut told = BufReader::new(owner).lines();
+    assert_eq!(told.next().unwrap().unwrap(), "command 9");
+    assert!(alive(Pid::from_raw(orphan.parse().unwrap()).unwrap()));
+    stdin.write_all(b"go\n").unwrap();
+    assert_eq!(
+        told.next().unwrap().unwrap(),
+        format!("orphan {orphan} {}", 7 << 8)
+    );
+    // With the last of them it ends, as the command did.
+    assert_eq!(keeper.wait().unwrap().code(), Some(128 + 9));
+    assert!(told.next().is_none());
+
+    let (mut keeper, owner, _stdin, mut lines) = start_keeping_on(script);
+    let orphan = Pid::from_raw(lines.next().unwrap().unwrap().parse().unwrap()).unwrap();
+    let mut told = BufReader::new(owner.try_clone().unwrap()).lines();
+    assert_eq!(told.next().unwrap().unwrap(), "command 9");
+    owner.shutdown(std::net::Shutdown::Write).unwrap();
+    assert_eq!(keeper.wait().unwrap().code(), Some(i32::from(OWNER_DIED)));
+    assert!(Process::read(orphan).is_none(), "{orphan:?} is left");
+}
+
+fn a_commands_socket_is_closed_when_it_has_ended() {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let (lifeline, owner) = UnixStream::pair().unwrap();
+    let theirs = OwnedFd::from(theirs);
+    let script = "sleep 1000 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&- & kill -KILL $$";
+    let passed = [&theirs];
+    let mut command = keeper(&lifeline, "keep-on", &["sh", "-c", script], &passed);
+    let mut keeper = command.spawn().unwrap();
+    drop((command, lifeline, theirs));
+    // The keeper lives as long as the orphan does.
+    assert_eq!((&ours).read(&mut [0]).unwrap(), 0);
+    drop(owner);
+    keeper.wait().unwrap();
+}
+
+fn a_stopped_command_goes_on() {
+    assert_eq!(Kept::start("kill -STOP $$; exit 5").code(), 5);
+    assert_eq!(Kept::start("kill -TSTP $$; exit 6").code(), 6);
 }

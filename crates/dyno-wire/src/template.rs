@@ -12,8 +12,8 @@
 //! ([`ToTemplate::Others`]), and only then does the first say [`FromTemplate::Collected`].
 
 use dyno_model::{
-    CollectFailure, Display, Item, Location, PhaseReport, RealCollection, Skip, TemplateId, TestId,
-    Warning, WorkerId,
+    CollectFailure, Display, Hazard, Item, Location, Phase, PhaseReport, RealCollection, Skip,
+    TemplateId, TestId, Warning, WorkerId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -171,8 +171,9 @@ pub enum Feed {
         /// The node id.
         test: String,
     },
-    /// A report of a run before this one, which the template makes again as far as it can.
-    Told {
+    /// A report that another template was fed, which was lost, or that a run told which this
+    /// one resumes: what the journal knows of it.
+    Earlier {
         /// The report.
         report: Box<PhaseReport>,
     },
@@ -191,6 +192,8 @@ pub enum Feed {
     Crash {
         /// The node id.
         test: String,
+        /// The phase that it was in.
+        phase: Phase,
         /// What happened, as the failure's text.
         message: String,
     },
@@ -286,6 +289,9 @@ pub enum FromTemplate {
         worker: WorkerId,
         /// The raw wait status.
         status: i32,
+        /// The most resident memory that it had (`ru_maxrss`), in KiB; 0 where not known.
+        #[serde(default)]
+        peak_kib: u64,
     },
     /// A plugin wrote to the terminal summary.
     Summary {
@@ -314,6 +320,9 @@ pub struct Part {
     /// The modules, other than test files, that were imported, in that order.
     #[serde(default)]
     pub modules: Vec<String>,
+    /// What makes a fork of a sibling unsafe.
+    #[serde(default)]
+    pub hazards: Vec<Hazard>,
 }
 
 /// The outcome of a collection.
@@ -325,6 +334,9 @@ pub struct Collected {
     pub deselected: u64,
     /// Resolved options that the runner and the report need.
     pub options: SessionOptions,
+    /// What makes a fork unsafe.
+    #[serde(default)]
+    pub hazards: Vec<Hazard>,
 }
 
 /// pytest's options as it resolved them from the command line and the ini file.

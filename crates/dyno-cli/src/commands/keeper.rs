@@ -2,7 +2,7 @@
 //! other end of the lifeline.
 
 use dyno_sandbox::Group;
-use dyno_sandbox::keeper::{Keeper, keep};
+use dyno_sandbox::keeper::{Keeper, Orphans, keep};
 use std::ffi::OsString;
 use std::os::fd::RawFd;
 use std::process::ExitCode;
@@ -17,6 +17,11 @@ pub(crate) struct Args {
     #[arg(long)]
     foreground: bool,
 
+    /// Let what the command started live on where a signal ends it, and tell the owner over
+    /// the lifeline, which is a socket then.
+    #[arg(long)]
+    orphans_live_on: bool,
+
     /// Program and arguments.
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
@@ -29,6 +34,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
             Group::Foreground
         } else {
             Group::Own
+        },
+        orphans: if args.orphans_live_on {
+            Orphans::LiveOn
+        } else {
+            Orphans::Die
         },
         command: args.command,
     })?;

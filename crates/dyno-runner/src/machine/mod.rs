@@ -6,6 +6,7 @@
 //! or (after a stop) known not to have run; the run ends, whoever dies.
 
 mod attempts;
+mod lost_template;
 mod planning;
 mod pressure;
 mod siblings;
@@ -30,6 +31,7 @@ use dyno_model::{
 use dyno_plan::{Action, Job, Order, Planner};
 use dyno_wire::template::{Feed, Output, SessionStop, ToTemplate};
 use dyno_wire::worker::ToWorker;
+use lost_template::Replacement;
 use planning::{AllTerms, Outstanding};
 use siblings::Siblings;
 use std::collections::HashMap;
@@ -90,6 +92,7 @@ pub(crate) struct Machine {
     /// The exit code that outranks what the tests say.
     forced: Option<ExitCode>,
     template: Option<ProcessExit>,
+    replacement: Replacement,
     session_began: Option<Duration>,
     now: Duration,
 }
@@ -133,6 +136,7 @@ impl Machine {
             cut_short: false,
             forced: None,
             template: None,
+            replacement: Replacement::default(),
             session_began: None,
             now: Duration::ZERO,
         }
@@ -183,20 +187,17 @@ impl Machine {
             }
             Input::SiblingClosed(template) => self.sibling_ended(template, None, &mut effects),
             Input::TemplateGone(exit) => self.template_gone(exit, &mut effects),
+            Input::OrphanEnded { pid, exit } => self.orphan_ended(pid, exit, &mut effects),
             Input::Worker(worker, message) => self.worker_says(worker, message, &mut effects),
             Input::Printed {
                 worker,
                 stream,
                 text,
             } => self.printed(worker, stream, text, &mut effects),
-            Input::WorkerExited { worker, status } => {
-                self.worker_exited(worker, status, &mut effects);
+            Input::WorkerExited { worker, status, .. } => {
+                self.exited(worker, ProcessExit::from_wait_status(status), &mut effects);
             }
-            Input::WorkerClosed {
-                worker,
-                garbage,
-                crash_log,
-            } => {
+            Input::WorkerClosed { worker, garbage } => {
                 if let Some(state) = self.workers.get_mut(worker) {
                     state.closed = true;
                     effects.push(if garbage.is_some() {
@@ -205,9 +206,24 @@ impl Machine {
                         Effect::StartGrace(worker)
                     });
                     let sent = garbage.map(|what| format!("it sent {what}"));
-                    state.detail = sent.or(crash_log).or(state.detail.take());
+                    state.detail = sent.or(state.detail.take());
                 }
                 self.settle(worker, &mut effects);
+            }
+            Input::LastWords(worker, text) => {
+                if let Some(state) = self.workers.get_mut(worker) {
+                    state.detail.get_or_insert(text);
+                }
+            }
+            Input::EndedIn(worker, phase) => {
+                if let Some(state) = self.workers.get_mut(worker) {
+                    state.phase = Some(phase);
+                }
+            }
+            Input::Killed(worker, killed) => {
+                if let Some(state) = self.workers.get_mut(worker) {
+                    state.killed.get_or_insert(killed);
+                }
             }
             Input::GraceOver(worker) => self.grace_over(worker, &mut effects),
             Input::Tick => self.tick(&mut effects),
@@ -222,7 +238,7 @@ impl Machine {
             match action {
                 Action::StartWorker { worker, template } => {
                     self.workers.insert(worker, template);
-                    effects.push(Effect::Fork(worker, template));
+                    self.fork(worker, template, effects);
                 }
                 Action::Assign { worker, unit } => {
                     effects.push(Effect::Record(Event::UnitAssigned {
@@ -250,7 +266,10 @@ impl Machine {
     }
 
     fn finish_session(&mut self, effects: &mut Vec<Effect>) {
-        if self.state != State::Running || self.next_round(effects) {
+        if self.state != State::Running
+            || self.replacement.finishes_later()
+            || self.next_round(effects)
+        {
             return;
         }
         self.give_up_attempts(effects);
@@ -296,7 +315,8 @@ impl Machine {
     }
 
     fn flush_feed(&mut self, effects: &mut Vec<Effect>) {
-        if !self.feed.is_empty() && self.template.is_none() {
+        let listens = self.template.is_none() && !self.replacement.is_awaited();
+        if !self.feed.is_empty() && listens {
             let reports = std::mem::take(&mut self.feed);
             let feed = ToTemplate::Feed { reports };
             effects.push(Effect::ToTemplate(TemplateId::FIRST, feed));
@@ -379,6 +399,8 @@ fn session_stop(stop: &Stop) -> SessionStop {
     }
 }
 
+#[cfg(test)]
+mod lost_template_tests;
 #[cfg(test)]
 mod output_tests;
 #[cfg(test)]

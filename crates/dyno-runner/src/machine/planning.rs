@@ -33,6 +33,10 @@ impl Machine {
         }
         let (siblings, mut deselected) = self.siblings.take_items();
         deselected += collected.deselected;
+        let mut hazards = collected.hazards;
+        hazards.extend(self.siblings.take_hazards());
+        hazards.sort();
+        hazards.dedup();
         let options = collected.options;
         let mut templates: Vec<Vec<Item>> = [collected.items].into_iter().chain(siblings).collect();
         if let Some(part) = self.settings.partition {
@@ -70,6 +74,9 @@ impl Machine {
             deselected,
             display: options.display,
         }));
+        if !hazards.is_empty() {
+            effects.push(Effect::Record(Event::UnsafeToFork { hazards }));
+        }
         self.tell_carried(carried, effects);
         effects.push(Effect::Record(Event::Planned {
             units: u32::try_from(plan.jobs.len()).unwrap_or(u32::MAX),
@@ -136,7 +143,7 @@ impl Machine {
                 let report = Box::new(report);
                 if report.status.category != Some(Category::Retried) {
                     let report = report.clone();
-                    self.feed(Feed::Told { report }, effects);
+                    self.feed(Feed::Earlier { report }, effects);
                 }
                 effects.push(Effect::Record(Event::Reported { worker, report }));
             }

@@ -1,7 +1,7 @@
 //! The templates that share the import with the first.
 
 use super::{Effect, Leave, Machine, State};
-use dyno_model::{ExitCode, Item, ProcessExit, Stop, TemplateId, WorkerId};
+use dyno_model::{ExitCode, Hazard, Item, ProcessExit, TemplateId, WorkerId};
 use dyno_wire::template::{Part, TestPlace, ToTemplate};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -71,6 +71,17 @@ impl Siblings {
             }
         }
         (items, deselected)
+    }
+
+    /// What makes a fork of a sibling unsafe.
+    pub(super) fn take_hazards(&mut self) -> Vec<Hazard> {
+        let mut hazards = Vec::new();
+        for sibling in self.others.values_mut() {
+            if let Sibling::Collected(part) = sibling {
+                hazards.append(&mut part.hazards);
+            }
+        }
+        hazards
     }
 
     /// What each template is told of the others.
@@ -160,13 +171,9 @@ impl Machine {
         }
         *sibling = Sibling::Lost(code);
         if self.state == State::Running {
-            self.say_lost(effects);
-            self.stop(Stop::Broken, effects);
-            // Nobody is left to say how its workers ended.
-            for worker in self.workers.of(template) {
-                effects.push(Effect::Kill(worker));
-                self.orphaned(worker, effects);
-            }
+            // One takes the place of all. The keeper says how its workers end.
+            self.siblings = Siblings::default();
+            effects.push(Effect::KillTemplate);
         } else {
             self.tell_others(effects);
         }

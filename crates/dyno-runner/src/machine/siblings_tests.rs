@@ -1,10 +1,9 @@
 //! Runs whose import is shared, by tables of inputs.
 
-use super::tests::{Bench, GW0, GW1, collected, item, machine, started};
+use super::tests::{Bench, GW0, GW1, collected, item, machine};
 use super::*;
 use dyno_wire::template::FromTemplate;
 use dyno_wire::template::Part;
-use dyno_wire::worker::FromWorker;
 
 const FIRST: TemplateId = TemplateId::FIRST;
 const SECOND: TemplateId = TemplateId(1);
@@ -104,25 +103,4 @@ fn trouble_that_all_meet_is_told_by_the_first() {
         (run.end(), run.failed_run()),
         (Some(ExitCode::UsageError), None)
     );
-}
-
-#[test]
-fn a_sibling_that_dies_while_tests_run_ends_the_run_and_its_tests_have_failed() {
-    let mut run = shared();
-    run.put(Input::Template(SECOND, part(&["b"], &[])));
-    run.put(Input::Template(FIRST, part(&[], &[])));
-    run.put(collected(vec![item("a", &[])], 0));
-    run.says(GW0, [FromWorker::Next, started("a")]);
-    run.says(GW1, [FromWorker::Next, started("b")]);
-    run.put(Input::SiblingClosed(SECOND));
-    assert!(
-        run.effects
-            .iter()
-            .any(|effect| matches!(effect, Effect::Kill(GW1)))
-    );
-    run.dies(GW1, 9);
-    assert_eq!(run.failures().len(), 1);
-    run.says(GW0, [tests::finished("a")]);
-    run.dies(GW0, 0);
-    assert_eq!(run.finish(0), Some(ExitCode::InternalError));
 }

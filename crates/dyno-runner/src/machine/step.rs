@@ -1,8 +1,9 @@
 //! What a machine takes in and what it gives.
 
 use super::Pressure;
+use crate::workers::Killed;
 use dyno_model::{
-    Bytes, Carried, Event, ExitCode, Past, ProcessExit, Stream, TemplateId, TestId, WorkerId,
+    Bytes, Carried, Event, ExitCode, Past, Phase, ProcessExit, Stream, TemplateId, TestId, WorkerId,
 };
 use dyno_wire::template::{FromTemplate, ToTemplate};
 use dyno_wire::worker::{FromWorker, ToWorker};
@@ -17,8 +18,13 @@ pub(crate) enum Input {
     TemplateGarbled(String),
     /// A sibling's socket is closed.
     SiblingClosed(TemplateId),
-    /// The keeper ended, and everything under it with it.
+    /// The template ended. Its workers live on if a signal ended it; else they ended too.
     TemplateGone(ProcessExit),
+    /// A process ended whose parent, a template perhaps, had ended before it.
+    OrphanEnded {
+        pid: u32,
+        exit: ProcessExit,
+    },
     Worker(WorkerId, FromWorker),
     /// A worker, or what its tests started, printed.
     Printed {
@@ -32,18 +38,25 @@ pub(crate) enum Input {
         worker: WorkerId,
         /// The raw wait status.
         status: i32,
+        /// The most resident memory that it had, in KiB; 0 where not known.
+        peak_kib: u64,
     },
     /// A worker's socket is closed.
     WorkerClosed {
         worker: WorkerId,
         /// What was wrong with its last message; nothing further of it is read.
         garbage: Option<String>,
-        /// The stacks that a fatal signal left behind.
-        crash_log: Option<String>,
     },
+    /// What a worker left behind that has ended, as will be said: the stacks of a fatal
+    /// signal, perhaps.
+    LastWords(WorkerId, String),
+    /// In which phase of a test a worker ended, as will be said.
+    EndedIn(WorkerId, Phase),
+    /// SIGKILL ended a worker, as will be said; this is what is known of who sent it.
+    Killed(WorkerId, Killed),
     /// A grace period is over.
     GraceOver(WorkerId),
-    /// The time that [`Machine::wake_at`] named has come.
+    /// The time that [`super::Machine::wake_at`] named has come.
     Tick,
     /// There is so much to take of the machine now.
     Pressure(Pressure),
@@ -65,6 +78,12 @@ pub(crate) enum Effect {
     TakeTerminal,
     /// Interrupt the first template, as Ctrl-C would.
     InterruptTemplate,
+    /// Kill the first template: one of the others is lost, and one takes the place of all.
+    KillTemplate,
+    /// Start a template in the place of those that were lost.
+    ReplaceTemplate,
+    /// Tell the template all that the journal holds of tests.
+    FeedAgain,
     /// Interrupt a worker, as Ctrl-C would.
     Interrupt(WorkerId),
     /// Tell a worker that the phase it is in takes too long.

@@ -1,7 +1,7 @@
 //! What the template says, and its end.
 
 use super::{Effect, Leave, Machine, State};
-use dyno_model::{Event, ExitCode, ProcessExit, Stop, TemplateId};
+use dyno_model::{Event, ExitCode, ProcessExit, TemplateId};
 use dyno_wire::template::FromTemplate;
 use dyno_wire::worker::ToWorker;
 
@@ -40,7 +40,17 @@ impl Machine {
                 self.fail(message, ExitCode::UsageError, effects);
                 self.end(Leave::Killed, effects);
             }
-            FromTemplate::SessionStarted => self.session_began = Some(self.now),
+            FromTemplate::SessionStarted => {
+                self.session_began.get_or_insert(self.now);
+            }
+            // It has all been said before.
+            FromTemplate::Output { .. }
+            | FromTemplate::Warned { .. }
+            | FromTemplate::CollectSkipped { .. }
+                if self.replacement.is_awaited() => {}
+            FromTemplate::CollectFailed { failure } if self.replacement.is_awaited() => {
+                self.replacement.failed(&failure);
+            }
             FromTemplate::Output { text } => {
                 effects.push(Effect::Record(Event::Output { text }));
             }
@@ -63,9 +73,13 @@ impl Machine {
             FromTemplate::TerminalReturned => effects.push(Effect::TakeTerminal),
             FromTemplate::Alone => self.alone(),
             FromTemplate::Part(part) => self.part(template, part, effects),
+            FromTemplate::Collected(collected) if self.replacement.is_awaited() => {
+                self.replaced(*collected, effects);
+            }
             FromTemplate::Collected(collected) => self.collected(*collected, effects),
             FromTemplate::Forked { worker, pid } => {
-                if self.workers.get_mut(worker).is_some() {
+                if let Some(state) = self.workers.get_mut(worker) {
+                    state.pid = Some(pid);
                     effects.push(Effect::Record(Event::WorkerStarted { worker, pid }));
                     // It may have been forked after the order to stop went out.
                     if self.stop.is_some() {
@@ -73,8 +87,11 @@ impl Machine {
                     }
                 }
             }
-            FromTemplate::WorkerExited { worker, status } => {
-                self.worker_exited(worker, status, effects);
+            FromTemplate::WorkerExited { worker, status, .. } => {
+                self.exited(worker, ProcessExit::from_wait_status(status), effects);
+            }
+            FromTemplate::Done { code } if self.replacement.is_awaited() => {
+                self.not_replaced(ProcessExit::Code(code.into()), effects);
             }
             FromTemplate::Done { code } if template == TemplateId::FIRST => {
                 self.session_done(code, effects);
@@ -95,28 +112,5 @@ impl Machine {
             self.forced.get_or_insert(code);
         }
         self.end(Leave::Itself, effects);
-    }
-
-    pub(super) fn template_gone(&mut self, exit: ProcessExit, effects: &mut Vec<Effect>) {
-        self.template = Some(exit);
-        let doing = match self.state {
-            State::Collecting => "while it loaded pytest or collected tests; nothing was run",
-            State::Running => "while tests ran; their workers died with it",
-            State::Ending | State::Over => "while its session ended",
-        };
-        let message = format!(
-            "the template, the Python process that collects and forks, ended with {exit} {doing}\n\
-             hint: what it said last stands above; `pytest --collect-only` shows whether it is dyno"
-        );
-        self.fail(message, ExitCode::InternalError, effects);
-        if self.state != State::Running {
-            self.end(Leave::Killed, effects);
-            return;
-        }
-        self.stop(Stop::Broken, effects);
-        // Nobody is left to say how they ended; what they said before is still read.
-        for worker in self.workers.live() {
-            self.orphaned(worker, effects);
-        }
     }
 }

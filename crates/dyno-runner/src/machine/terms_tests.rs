@@ -178,7 +178,7 @@ fn a_crash_is_an_attempt_too() {
             bench.dies(worker, 0);
         }
     }
-    let failed = (2, Some(Category::Outcome(Outcome::Failed)));
+    let failed = (2, Some(Category::Outcome(Outcome::Error)));
     assert_eq!(categories(&bench)[1], failed);
     assert_eq!(bench.finish(1), Some(ExitCode::TestsFailed));
 }

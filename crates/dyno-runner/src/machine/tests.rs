@@ -2,6 +2,7 @@
 
 use super::workers::BARREN_WORKERS;
 use super::*;
+use crate::workers::Killed;
 use dyno_config::{Rules, TestOptions, resolve, split};
 use dyno_model::{
     Category, Display, Item, Location, Outcome, Phase, PhaseReport, Progress, Status, TestId,
@@ -38,6 +39,7 @@ pub(super) fn collected(items: Vec<Item>, maxfail: u64) -> Input {
         TemplateId::FIRST,
         FromTemplate::Collected(Box::new(Collected {
             items,
+            hazards: Vec::new(),
             deselected: 0,
             options: SessionOptions {
                 display: Display {
@@ -119,11 +121,10 @@ pub(super) fn finished(name: &str) -> FromWorker {
     }
 }
 
-fn worker_closed(worker: WorkerId) -> Input {
+pub(super) fn worker_closed(worker: WorkerId) -> Input {
     Input::WorkerClosed {
         worker,
         garbage: None,
-        crash_log: None,
     }
 }
 
@@ -170,8 +171,28 @@ impl Bench {
         self.put(worker_closed(worker));
         self.put(Input::Template(
             TemplateId::FIRST,
-            FromTemplate::WorkerExited { worker, status },
+            FromTemplate::WorkerExited {
+                worker,
+                status,
+                peak_kib: 0,
+            },
         ));
+    }
+
+    /// The template says that it forked it.
+    pub(super) fn forked(&mut self, worker: WorkerId) {
+        let pid = 100 + worker.0;
+        let forked = FromTemplate::Forked { worker, pid };
+        self.put(Input::Template(TemplateId::FIRST, forked));
+    }
+
+    /// A signal ends the template, and another collects the same.
+    pub(super) fn loses_its_template(&mut self, names: &[String]) {
+        if self.end().is_none() {
+            self.put(Input::TemplateGone(ProcessExit::Signal(9)));
+            let items = names.iter().map(|name| item(name, &[])).collect();
+            self.put(collected(items, 0));
+        }
     }
 
     pub(super) fn forks(&self) -> Vec<WorkerId> {
@@ -295,6 +316,7 @@ fn a_crash_is_the_running_tests_and_the_rest_of_its_unit_goes_on_elsewhere() {
         GW0,
         [FromWorker::Next, started("a"), finished("a"), started("b")],
     );
+    run.says(GW0, [report("b", Phase::Setup, None)]);
     run.dies(GW0, 11);
     assert_eq!(run.failures(), [("t.py::b".to_owned(), Phase::Call)]);
     assert_eq!(run.forks(), [GW0, GW1]);
@@ -355,6 +377,65 @@ fn a_crash_in_teardown_is_an_error_and_keeps_the_calls_outcome() {
 }
 
 #[test]
+fn a_crash_is_an_error_unless_the_call_ran() {
+    use Outcome::{Error, Failed, Skipped};
+    let reports: [(&[FromWorker], _, _); 4] = [
+        (&[], Phase::Setup, Error),
+        (&[report("a", Phase::Setup, None)], Phase::Call, Failed),
+        (
+            &[report("a", Phase::Setup, Some(Skipped))],
+            Phase::Teardown,
+            Error,
+        ),
+        (
+            &[report("a", Phase::Setup, Some(Error))],
+            Phase::Teardown,
+            Error,
+        ),
+    ];
+    for (said, phase, outcome) in reports {
+        let mut run = Bench::new(&["-n2"], vec![item("a", &[])], 0);
+        run.says(GW0, [FromWorker::Next, started("a")]);
+        for message in said {
+            let FromWorker::Report { report, packed } = message else {
+                continue;
+            };
+            let (report, packed) = (report.clone(), packed.clone());
+            run.says(GW0, [FromWorker::Report { report, packed }]);
+        }
+        run.dies(GW0, 11);
+        let told = run.events().find_map(|event| match event {
+            Event::Reported { report, .. } if report.crash.is_some() => Some(report),
+            _ => None,
+        });
+        let category = told.and_then(|report| report.status.category.clone());
+        assert_eq!(told.map(|report| report.phase), Some(phase));
+        assert_eq!(category, Some(Category::Outcome(outcome)));
+    }
+}
+
+#[test]
+fn who_sent_sigkill_is_told_where_it_is_known() {
+    let rose = "oom_kill of memory.events rose from 0 to 1".to_owned();
+    for (out_of_memory, expected) in [(Some(rose), "rose from 0 to 1"), (None, "from outside")] {
+        let mut run = Bench::new(&["-n2"], vec![item("a", &[])], 0);
+        run.says(GW0, [FromWorker::Next, started("a")]);
+        let killed = Killed {
+            out_of_memory,
+            peak_kib: 3 << 10,
+        };
+        run.put(Input::Killed(GW0, killed));
+        run.dies(GW0, 9);
+        let told = run.events().find_map(|event| match event {
+            Event::Reported { report, .. } => report.longrepr.clone(),
+            _ => None,
+        });
+        let told = told.unwrap();
+        assert!(told.contains(expected) && told.contains("3 MiB"), "{told}");
+    }
+}
+
+#[test]
 fn a_test_that_a_worker_did_not_hear_of_is_not_lost() {
     let mut run = Bench::new(&["-n2"], vec![item("a", &[]), item("b", &[])], 0);
     run.says(GW0, [FromWorker::Next, started("a"), FromWorker::Next]);
@@ -383,6 +464,7 @@ fn an_exit_is_accounted_for_only_after_the_last_word() {
     let exited = FromTemplate::WorkerExited {
         worker: GW0,
         status: 0,
+        peak_kib: 0,
     };
     run.put(Input::Template(TemplateId::FIRST, exited));
     assert!(run.failures().is_empty());
@@ -399,6 +481,7 @@ fn a_socket_that_a_grandchild_holds_open_does_not_hold_the_run() {
     let exited = FromTemplate::WorkerExited {
         worker: GW0,
         status: 0,
+        peak_kib: 0,
     };
     run.put(Input::Template(TemplateId::FIRST, exited));
     run.put(Input::GraceOver(GW0));
@@ -500,14 +583,14 @@ fn a_signal_while_collecting_goes_to_the_template() {
 }
 
 #[test]
-fn a_template_that_dies_ends_the_run_with_3_and_no_test_is_blamed() {
+fn a_template_that_exits_ends_the_run_with_3_and_no_test_is_blamed() {
     let mut run = Bench::new(&["-n2"], vec![item("a", &[]), item("b", &[])], 0);
     run.says(GW0, [FromWorker::Next, started("a")]);
-    run.put(Input::TemplateGone(ProcessExit::Signal(9)));
+    run.put(Input::TemplateGone(ProcessExit::Code(7)));
     run.put(worker_closed(GW0));
     run.put(worker_closed(GW1));
     assert!(run.failures().is_empty());
-    assert!(run.failed_run().unwrap().contains("SIGKILL"));
+    assert!(run.failed_run().unwrap().contains("exit code 7"));
     assert_eq!(run.end(), Some(ExitCode::InternalError));
 }
 
@@ -518,7 +601,6 @@ fn a_worker_that_talks_nonsense_is_killed_and_its_test_fails_with_the_reason() {
     run.put(Input::WorkerClosed {
         worker: GW0,
         garbage: Some("a frame of 9 bytes".to_owned()),
-        crash_log: None,
     });
     assert!(run.effects.iter().any(|e| matches!(e, Effect::Kill(GW0))));
     run.put(Input::Template(
@@ -526,6 +608,7 @@ fn a_worker_that_talks_nonsense_is_killed_and_its_test_fails_with_the_reason() {
         FromTemplate::WorkerExited {
             worker: GW0,
             status: 9,
+            peak_kib: 0,
         },
     ));
     let told = |event: &Event| match event {
@@ -601,6 +684,7 @@ proptest! {
     fn every_test_finishes_once_whoever_dies(
         shares in proptest::collection::vec(0u8..4, 1..20),
         fates in proptest::collection::vec((0u8..6, 0usize..4), 0..60),
+        losses in proptest::collection::vec(0usize..20, 0..3),
     ) {
         let names: Vec<_> = (0..shares.len()).map(|n| format!("t{n}")).collect();
         let keys: Vec<_> = shares.iter().map(ToString::to_string).collect();
@@ -614,7 +698,10 @@ proptest! {
         let mut fates = fates.into_iter();
         let mut told = 0;
         let mut waiting = std::collections::VecDeque::new();
-        loop {
+        for round in 0.. {
+            for _ in losses.iter().filter(|&&at| at == round) {
+                run.loses_its_template(&names);
+            }
             // Look at what is new, and let the workers concerned act.
             let new: Vec<(WorkerId, Option<Vec<TestId>>)> = run.effects[told..].iter().filter_map(|effect| match effect {
                 Effect::Fork(worker, _) => Some((*worker, None)),
@@ -628,7 +715,10 @@ proptest! {
             waiting.extend(new);
             let Some((worker, orders)) = waiting.pop_front() else { break };
             match orders {
-                None => run.says(worker, [FromWorker::Next]),
+                None => {
+                    run.forked(worker);
+                    run.says(worker, [FromWorker::Next]);
+                }
                 Some(tests) if tests.is_empty() => run.dies(worker, 0),
                 Some(tests) => {
                     // Die in one of the first tests, or run all.

@@ -3,8 +3,8 @@
 use super::{Effect, Machine, Watch};
 use crate::workers::{Ending, Prospect, Worker};
 use dyno_model::{
-    Category, Event, ExitCode, Keeping, Outcome, Phase, PhaseReport, Printed, ProcessExit, Stop,
-    Stream, TestId, Took, WorkerFailure, WorkerId,
+    Category, Event, ExitCode, Keeping, Outcome, PhaseReport, Printed, ProcessExit, Stop, Stream,
+    TestId, Took, WorkerFailure, WorkerId,
 };
 use dyno_wire::template::Feed;
 use dyno_wire::worker::FromWorker;
@@ -44,7 +44,7 @@ impl Machine {
             FromWorker::Phase { phase } => self.phase_began(worker, Some(phase)),
             FromWorker::Report { report, packed } => {
                 let limited = self.workers.get_mut(worker).is_some_and(|state| {
-                    state.call_reported |= report.phase == Phase::Call;
+                    state.reported(&report);
                     state.watch.as_ref().is_some_and(Watch::is_limited)
                 });
                 if limited {
@@ -145,6 +145,7 @@ impl Machine {
         if self.attempt_ended(worker, test, effects) {
             self.account_for(test);
         }
+        self.replacement.ended(self.now, test.clone());
         effects.push(Effect::Record(Event::TestFinished {
             worker,
             test: test.clone(),
@@ -190,20 +191,6 @@ impl Machine {
         })));
     }
 
-    pub(super) fn worker_exited(
-        &mut self,
-        worker: WorkerId,
-        status: i32,
-        effects: &mut Vec<Effect>,
-    ) {
-        if let Some(state) = self.workers.get_mut(worker) {
-            state.exit = Some(ProcessExit::from_wait_status(status));
-            // A child of a test may hold the socket open for ever.
-            effects.push(Effect::StartGrace(worker));
-        }
-        self.settle(worker, effects);
-    }
-
     pub(super) fn grace_over(&mut self, worker: WorkerId, effects: &mut Vec<Effect>) {
         let Some(state) = self.workers.get_mut(worker) else {
             return;
@@ -212,6 +199,13 @@ impl Machine {
             state.closed = true;
             self.settle(worker, effects);
         } else {
+            if state.closed && state.is_struck {
+                // Whoever could say how it ended is gone.
+                self.orphaned(worker, effects);
+                return;
+            }
+            state.is_struck = true;
+            effects.push(Effect::StartGrace(worker));
             let late = "it did not exit in time and was killed: does a thread keep it alive?";
             state.detail.get_or_insert_with(|| late.to_owned());
             effects.push(Effect::Kill(worker));
@@ -227,7 +221,7 @@ impl Machine {
         // It may have died in a debugger.
         effects.push(Effect::TakeTerminal);
         let exit = state.exit.unwrap_or(ProcessExit::Unknown);
-        let ending = if self.template.is_some() {
+        let ending = if self.template.is_some() && exit == ProcessExit::Unknown {
             // It was killed with the template, which has been said already.
             Ending::AsTold
         } else {
@@ -239,7 +233,7 @@ impl Machine {
         };
         let failure = (ending != Ending::AsTold).then(|| WorkerFailure {
             test: test.clone(),
-            detail: state.detail.clone(),
+            detail: state.last_words(),
         });
         if let Some(test) = test {
             self.crashed(worker, &test, exit, effects);
@@ -282,9 +276,14 @@ impl Machine {
             return;
         };
         let report = state.crash_report(worker, test, exit, headline);
+        let phase = report.phase;
         let message = report.longrepr.clone().unwrap_or_default();
         let fed = test.as_str().to_owned();
-        let crash = Feed::Crash { test: fed, message };
+        let crash = Feed::Crash {
+            test: fed,
+            phase,
+            message,
+        };
         self.say(worker, report, Some(crash), effects);
         self.finished(worker, test, None, effects);
     }
@@ -296,7 +295,7 @@ impl Machine {
         state: &Worker,
         effects: &mut Vec<Effect>,
     ) {
-        let detail = state.detail.as_deref().unwrap_or_default();
+        let detail = state.last_words().unwrap_or_default();
         if state.prospect == Prospect::ToldToFinish {
             let message = format!(
                 "worker {worker} ended with {exit} after its last test, while its session was \

@@ -1,0 +1,145 @@
+//! A keeper, the templates below it, and how their end becomes known.
+
+use crate::lifeline::{self, Told};
+use crate::machine::Input;
+use crate::peer::{Outbox, connect};
+use crate::spawn::Template;
+use dyno_model::{ProcessExit, TemplateId};
+use dyno_wire::FrameError;
+use dyno_wire::template::ToTemplate;
+use rustix::fd::OwnedFd;
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use std::collections::HashMap;
+use std::io;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::process::Child;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{JoinHandle, spawn_local};
+
+/// How long a dead template's last words may take to be read. Its socket closes with it,
+/// unless something else holds a copy.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// What was started to collect and fork.
+pub(crate) struct Host {
+    template: Outbox,
+    pub(crate) siblings: HashMap<TemplateId, Outbox>,
+    pub(crate) pid: Option<u32>,
+    pidfd: Option<OwnedFd>,
+    keeper_ended: JoinHandle<()>,
+    /// Dropping it kills everything under the keeper.
+    lifeline: OwnedWriteHalf,
+}
+
+impl Host {
+    pub(crate) fn connect(template: Template, inbox: &mpsc::Sender<Input>) -> io::Result<Self> {
+        let Template {
+            keeper,
+            socket,
+            lifeline,
+        } = template;
+        // How the template ended is told after all that it said.
+        let (drained, is_drained) = oneshot::channel::<()>();
+        let says = |message| Input::Template(TemplateId::FIRST, message);
+        let outbox = connect(socket, inbox.clone(), says, move |garbage| {
+            let _ = drained.send(());
+            garbage.map(Input::TemplateGarbled)
+        })?;
+        lifeline.set_nonblocking(true)?;
+        let (told, lifeline) = UnixStream::from_std(lifeline)?.into_split();
+        let keeper_ended = spawn_local(watch(keeper, told, is_drained, inbox.clone()));
+        Ok(Self {
+            template: outbox,
+            siblings: HashMap::new(),
+            pid: None,
+            pidfd: None,
+            keeper_ended,
+            lifeline,
+        })
+    }
+
+    /// Takes hold of the template's process.
+    pub(crate) fn is_process(&mut self, pid: u32) {
+        self.pid = Some(pid);
+        self.pidfd = open_pidfd(pid);
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        if let Some(pidfd) = &self.pidfd {
+            // It may have ended meanwhile, which is as good.
+            let _ = pidfd_send_signal(pidfd, signal);
+        }
+    }
+
+    /// Tells the first template, or a sibling where there is this one.
+    pub(crate) fn tell(
+        &self,
+        template: TemplateId,
+        message: &ToTemplate,
+        descriptors: Vec<OwnedFd>,
+    ) -> Result<(), FrameError> {
+        let outbox = self.siblings.get(&template).unwrap_or(&self.template);
+        outbox.send(message, descriptors)
+    }
+
+    /// Waits until the keeper has ended, which is after everything below it.
+    pub(crate) async fn ended(&mut self) {
+        if !self.keeper_ended.is_finished() {
+            let _ = (&mut self.keeper_ended).await;
+        }
+    }
+
+    /// Kills what is left and waits until it is dead.
+    pub(crate) async fn close(self) {
+        drop(self.lifeline);
+        if !self.keeper_ended.is_finished() {
+            let _ = self.keeper_ended.await;
+        }
+    }
+}
+
+/// A descriptor that names a process for as long as it is held.
+pub(crate) fn open_pidfd(pid: u32) -> Option<OwnedFd> {
+    let pid = Pid::from_raw(i32::try_from(pid).ok()?)?;
+    pidfd_open(pid, PidfdFlags::empty()).ok()
+}
+
+/// Tells once that the template ended, and each orphan's end, until the keeper's own.
+async fn watch(
+    mut keeper: Child,
+    told: OwnedReadHalf,
+    is_drained: oneshot::Receiver<()>,
+    inbox: mpsc::Sender<Input>,
+) {
+    let mut is_drained = Some(is_drained);
+    let mut lines = BufReader::new(told).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        let input = match lifeline::parse(&line) {
+            Some(Told::TemplateEnded(exit)) => {
+                drain(&mut is_drained).await;
+                Input::TemplateGone(exit)
+            }
+            Some(Told::OrphanEnded { pid, exit }) => Input::OrphanEnded { pid, exit },
+            None => continue,
+        };
+        let _ = inbox.send(input).await;
+    }
+    let exit = match keeper.wait().await.map(|status| status.code()) {
+        Ok(Some(code)) if code > 128 => ProcessExit::Signal(code - 128),
+        Ok(Some(code)) => ProcessExit::Code(code),
+        _ => ProcessExit::Unknown,
+    };
+    if is_drained.is_some() {
+        drain(&mut is_drained).await;
+        let _ = inbox.send(Input::TemplateGone(exit)).await;
+    }
+}
+
+async fn drain(is_drained: &mut Option<oneshot::Receiver<()>>) {
+    if let Some(is_drained) = is_drained.take() {
+        let _ = tokio::time::timeout(LAST_WORDS, is_drained).await;
+    }
+}

@@ -1,0 +1,68 @@
+"""What a worker leaves for whoever finds it dead."""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import mmap
+import os
+from pathlib import Path
+from typing import IO, NoReturn
+
+from dyno._wire import Connection, Disconnected
+
+__all__ = ["Remains"]
+
+
+class Remains:
+    """Files of a worker in the run's folder: its last stacks, and the phase that it was in."""
+
+    def __init__(self, name: str) -> None:
+        #: Where a fatal signal writes the stacks, if it does.
+        self.stacks: IO[str] | None = None
+        self._path: Path | None = None
+        self._phase: mmap.mmap | None = None
+        if folder := os.environ.get("DYNO_RUN_DIR"):
+            self._begin(Path(folder, "logs", f"{name}.crash").absolute())
+
+    def _begin(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        stacks = path.open("w")
+        if faulthandler.is_enabled():
+            self.stacks = stacks
+            faulthandler.enable(file=stacks)
+        else:
+            stacks.close()
+        with path.with_suffix(".phase").open("wb+") as noted:
+            noted.write(b"s")
+            noted.flush()
+            self._phase = mmap.mmap(noted.fileno(), 1)
+
+    def note_phase(self, phase: str) -> None:
+        """Note which phase of a test begins: to say so would cost more than most phases."""
+        if self._phase is not None:
+            self._phase[0] = ord(phase[0])
+
+    def end(self) -> None:
+        """Its session has ended in order."""
+        if self.stacks is not None and faulthandler.is_enabled():
+            faulthandler.enable()
+            self.stacks.close()
+
+    def give_up(self, runner: Connection, error: OSError | Disconnected) -> NoReturn:
+        """End: the runner is gone, and with it everything that this worker could do.
+
+        Where a test closed the socket, the runner will find word of it where a crash would
+        have left its stacks.
+        """
+        cause = error.__cause__ or error
+        if self._path is not None and not runner.is_intact():
+            text = (
+                f"its connection to dyno is gone: {cause}\n"
+                "hint: something closed or replaced file descriptors that it had not opened "
+                "(os.closerange, os.dup2)\n"
+            )
+            with contextlib.suppress(OSError):
+                os.write(os.open(self._path, os.O_WRONLY | os.O_APPEND), text.encode())
+        os._exit(1)
