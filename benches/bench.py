@@ -234,6 +234,34 @@ def run_trivial(run: Commands, place: Path) -> Table:
     )
 
 
+def run_waiting(run: Commands, place: Path) -> Table:
+    """1,000 tests that wait a tenth of a second each."""
+    tree = place / "waiting"
+    trees.waiting(tree, 1_000, 20, 0.1)
+    return Table(
+        "Run 1,000 tests that wait 0.1 s each, 8 at a time: 12.5 s is the least",
+        [
+            Contender("pytest-xdist -n 8", run.pytest("-q", "-n", "8"), tree),
+            Contender("dyno test -n 8", run.own("test", "-n", "8"), tree),
+        ],
+    )
+
+
+def run_one(run: Commands, place: Path) -> Table:
+    """One test of 10,000, by its node id."""
+    tree = place / "one"
+    trees.trivial(tree, 10_000, 200)
+    folder = sorted((tree / "tests").glob("test_*.py"))
+    node = f"{folder[0].relative_to(tree)}::test_0"
+    return Table(
+        "Run one test of 10,000, named by its node id",
+        [
+            Contender("pytest", run.pytest("-q", node), tree),
+            Contender("dyno test", run.own("test", node), tree),
+        ],
+    )
+
+
 def linear(run: Commands, place: Path) -> Table:
     """Cost against size."""
     contenders = []
@@ -274,6 +302,8 @@ def main() -> int:
         "first": lambda run, place: first_test(run, place, engine=False),
         "engine": lambda run, place: first_test(run, place, engine=True),
         "run": run_trivial,
+        "waiting": run_waiting,
+        "one": run_one,
         "linear": linear,
     }
     parser = argparse.ArgumentParser(description=__doc__)

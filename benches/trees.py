@@ -5,9 +5,18 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-__all__ = ["RARE", "realistic", "trivial"]
+__all__ = ["RARE", "realistic", "trivial", "waiting"]
 
 SEED = 20
+
+
+def waiting(root: Path, tests: int, files: int, seconds: float) -> None:
+    """Tests that wait so long each, and do nothing else."""
+    each = tests // files
+    for file in range(files):
+        body = [f"def test_{number}(): time.sleep({seconds})" for number in range(each)]
+        _write(root / "tests" / f"test_{file}.py", "\n".join(["import time", *body, ""]))
+    _write(root / "pytest.ini", "[pytest]\n")
 
 
 def trivial(root: Path, tests: int, files: int) -> None:

@@ -22,8 +22,8 @@ part() {
 }
 
 part rust cargo test --workspace --locked
-part python pytest python/tests --ignore python/tests/plugins
-part plugins .venv/plugins/venv/bin/python -m pytest -c /dev/null --rootdir python/tests \
+part python pytest -n 2 python/tests --ignore python/tests/plugins
+part plugins .venv/plugins/venv/bin/python -m pytest -n 2 -c /dev/null --rootdir python/tests \
     -p no:cacheprovider python/tests/plugins
 part suite dyno test tests
 

@@ -305,7 +305,6 @@ class Worker:
             # Under pytest it would run all that is left a second time. Its parent is told
             # what became of the test here.
             os._exit(int(report.failed))
-        self._remains.note_phase("call" if report.when == "setup" and report.passed else "teardown")
         self._debugger.leave()
         self._wholes.shorten_sections(report)
         is_heard = self._listeners.hear_of(report)
@@ -319,16 +318,18 @@ class Worker:
             self._output.mark()
         packed = _reports.pack(self._config, report) if is_heard else ""
         self._runner.hold("report", report=fields, packed=packed)
-        if report.when == "call":
-            if not is_heard and not self._queue and clock() - self._began < _QUICK:
-                self._ask_early()
+        if report.when == "call" and not is_heard and clock() - self._began < _QUICK:
+            self._ask_early()
+        if report.when == "call" or not report.passed:
             # A crash in the teardown leaves what is said of the phases before.
             self._runner.flush()
+        is_set_up = report.when == "setup" and report.passed
+        self._remains.note_phase("call" if is_set_up else "teardown")
 
     def _ask_early(self) -> None:
         """Ask for the next test together with what is said of this one. Its teardown can only
         be short, as far as it can be told, so no test is promised long before it can start."""
-        if not self._asked and not self._finishing:
+        if not self._queue and not self._asked and not self._finishing:
             self._asked = True
             self._runner.hold("next")
 

@@ -72,7 +72,7 @@ def collect(folder: Path, *args: str, **variables: str) -> Told:
 
 def template(folder: Path, how: dict[str, Any], *args: str) -> Told:
     """Let a template collect, and end its session before any test."""
-    return _converse("dyno.template", folder, {"type": "collect", **how}, args, {})
+    return _converse("dyno.template", folder, {"type": "collect", "input": "none", **how}, args, {})
 
 
 def _converse(

@@ -61,6 +61,18 @@ class Terminal:
     def type(self, text: str) -> None:
         os.write(self._end, text.encode())
 
+    def interrupt(self, answer: str) -> None:
+        """Type Ctrl-C until it is answered: one that comes between a prompt and the reading
+        behind it is lost, in readline, until the next."""
+        deadline = time.monotonic() + PATIENCE
+        while answer not in self.screen[self._seen :]:
+            assert time.monotonic() < deadline, f"no answer to Ctrl-C:\n{self.screen}"
+            self.type("\x03")
+            ready, _, _ = select.select([self._end], [], [], 1.0)
+            if ready:
+                self._read(deadline)
+        self.wait_for(answer)
+
     def answer(self, prompt: str, text: str) -> str:
         """Wait for a prompt and type a line; returns what came before."""
         came = self.wait_for(prompt)

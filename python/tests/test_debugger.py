@@ -120,8 +120,7 @@ def test_ctrl_c_at_the_prompt_ends_nothing(tmp_path: Path) -> None:
     command = [DYNO, "test", "--python", sys.executable, "--pdb", "-k", "fails or passes"]
     with Terminal(tmp_path, *command) as terminal:
         terminal.wait_for(PROMPT)
-        terminal.type("\x03")
-        terminal.wait_for("--KeyboardInterrupt--")
+        terminal.interrupt("--KeyboardInterrupt--")
         terminal.answer(PROMPT, "x + 2")
         assert "43" in terminal.answer(PROMPT, "c")
         terminal.answer(PROMPT, "c")

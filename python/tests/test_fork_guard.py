@@ -24,7 +24,11 @@ def process(folder: Path, threads: list[str], files: list[str]) -> Path:
 
 
 def whats(found: list[dict[str, str]]) -> list[str]:
-    return [hazard["what"] for hazard in found]
+    return [hazard["what"] for hazard in found if hazard not in OF_WHOEVER_RUNS_THIS]
+
+
+# pytest-xdist, for one, has a thread beside its tests.
+OF_WHOEVER_RUNS_THIS = _fork_guard.hazards(Path("/proc/no-process"))
 
 
 # As measured: what was started, and whether a fork survives it.
@@ -56,7 +60,7 @@ def test_a_thread_of_pythons_is_found_while_it_lives(tmp_path: Path) -> None:
     finally:
         end.set()
         thread.join()
-    assert _fork_guard.hazards(nothing) == []
+    assert whats(_fork_guard.hazards(nothing)) == []
 
 
 def test_a_run_says_what_it_forked_in_spite_of(tmp_path: Path) -> None:

@@ -10,10 +10,18 @@ from dataclasses import dataclass
 from types import TracebackType
 
 import openai
+from openai.types import Completion
 
 from tests.utils.deployment import Deployment
 
 __all__ = ["Outcome", "Traffic"]
+
+# pydantic builds the types of a reply when the first one comes, and not safely where that is in
+# several threads at once.
+Completion.construct(
+    choices=[{"finish_reason": "length", "index": 0, "text": ""}],
+    usage={"completion_tokens": 1, "prompt_tokens": 1, "total_tokens": 2},
+)
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,8 @@ pub enum Order {
     /// Those that took longest first, by Graham's rule (R. L. Graham, *Bounds on
     /// multiprocessing timing anomalies*, 1969): with it the last to end is at most a third
     /// later than in the best order. Units of unknown length count as long as the longest
-    /// tenth of the known ones, so that a long one among them is not met last.
+    /// tenth of the known ones, so that a long one among them is not met last. Those that are
+    /// too short to matter stay in pytest's order, on which suites depend more than they say.
     LongestFirst,
     /// As the seed says.
     Shuffled(u64),
@@ -38,9 +39,18 @@ const UNKNOWN_IS_LONGER_THAN: (usize, usize) = (9, 10);
 /// What an unknown unit counts as where nothing is known of any.
 const NOTHING_KNOWN: Duration = Duration::from_secs(1);
 
-/// The rank of each job, and how long it is expected to take.
-pub(crate) fn ranks(jobs: &[Job], order: Order) -> Vec<(Rank, Duration)> {
+/// A unit is long if it takes this part of the whole run: the last to end may be so much later
+/// than it could be.
+const LONG: u32 = 40;
+
+/// No unit is long that takes less.
+const SHORT: Duration = Duration::from_millis(100);
+
+/// The rank of each job on so many slots, and how long it is expected to take.
+pub(crate) fn ranks(jobs: &[Job], order: Order, slots: u32) -> Vec<(Rank, Duration)> {
     let assumed = assumed(jobs);
+    let all: Duration = jobs.iter().map(|job| job.expected.unwrap_or(assumed)).sum();
+    let long = (all / slots.max(1) / LONG).max(SHORT);
     let mut places: Vec<i64> = (0..).take(jobs.len()).collect();
     if let Order::Shuffled(seed) = order {
         shuffle(&mut places, seed);
@@ -48,8 +58,8 @@ pub(crate) fn ranks(jobs: &[Job], order: Order) -> Vec<(Rank, Duration)> {
     let rank = |(job, place): (&Job, i64)| {
         let expected = job.expected.unwrap_or(assumed);
         let length = match order {
-            Order::LongestFirst => expected,
-            Order::Given | Order::Shuffled(_) => Duration::ZERO,
+            Order::LongestFirst if expected >= long => expected,
+            Order::LongestFirst | Order::Given | Order::Shuffled(_) => Duration::ZERO,
         };
         (Rank::new(length, place), expected)
     };

@@ -98,7 +98,7 @@ impl Planner {
     /// A planner for these jobs. A claim for more than there is counts as one for all.
     pub fn new(jobs: Vec<Job>, capacity: Capacity, order: Order) -> Self {
         let mut lanes = Lanes::default();
-        let ranks = ranks(&jobs, order);
+        let ranks = ranks(&jobs, order, capacity.slots);
         for (job, (rank, expected)) in jobs.into_iter().zip(ranks) {
             let home = job.home();
             let claim = capacity.at_most(job.claim);

@@ -2,8 +2,7 @@
 
 use crate::canvas::{Canvas, Ink};
 use crate::closing::seconds;
-use dyno_model::{Phase, RunId, TestId, WorkerId};
-use std::time::Duration;
+use dyno_model::{Event, RunId};
 
 /// `run 20261122-084500-0f3a is resumed, which came to the end of 8 tests`
 pub(crate) fn resumed(run: &RunId, tests: u32, canvas: &mut Canvas) {
@@ -18,19 +17,20 @@ pub(crate) fn shuffled(seed: u64, canvas: &mut Canvas) {
 }
 
 /// `[gw0] test_a.py::test_b: call has taken 60.00s (0:01:00) so far`
-pub(crate) fn slow(
-    worker: WorkerId,
-    test: &TestId,
-    phase: Option<Phase>,
-    elapsed: Duration,
-    canvas: &mut Canvas,
-) {
+pub(crate) fn slow(event: &Event, canvas: &mut Canvas) {
+    let Event::Slow {
+        worker,
+        test,
+        phase,
+        elapsed,
+    } = event
+    else {
+        return;
+    };
     let phase = phase.map(|phase| format!(" {}", phase.name()));
     let phase = phase.unwrap_or_default();
     canvas.start_line();
-    let line = format!(
-        "[{worker}] {test}:{phase} has taken {} so far",
-        seconds(elapsed)
-    );
+    let elapsed = seconds(*elapsed);
+    let line = format!("[{worker}] {test}:{phase} has taken {elapsed} so far");
     canvas.line(&line, &[Ink::Yellow]);
 }

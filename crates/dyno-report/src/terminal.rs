@@ -129,12 +129,7 @@ impl Terminal {
             Event::Collected { .. } if self.end == End::Ahead => self.collected(event),
             Event::Planned { workers, seed, .. } => self.planned(*workers, *seed),
             Event::Resumed { run, tests } => notices::resumed(run, *tests, &mut self.canvas),
-            Event::Slow {
-                worker,
-                test,
-                phase,
-                elapsed,
-            } => notices::slow(*worker, test, *phase, *elapsed, &mut self.canvas),
+            Event::Slow { .. } => notices::slow(event, &mut self.canvas),
             Event::TestStarted { worker, test } => {
                 if let Some(session) = &mut self.session {
                     session.started.insert(test.clone());
@@ -309,8 +304,8 @@ impl Terminal {
     }
 
     fn counts(&mut self, live: &Live, elapsed: Duration) {
-        let over = live.over();
-        closing::counts(&self.stats, over, live.verbosity, elapsed, &mut self.canvas);
+        let (over, canvas) = (live.over(), &mut self.canvas);
+        closing::counts(&self.stats, over, live.verbosity, elapsed, canvas);
     }
 
     fn summary(&mut self, session: &Session) {

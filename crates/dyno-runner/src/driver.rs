@@ -4,10 +4,11 @@
 //! that must die with its parent must not be spawned by a thread that may end earlier.
 
 use crate::deaths::Deaths;
-use crate::host::{Host, open_pidfd};
+use crate::host::Host;
 use crate::machine::{Effect, Input, Leave, Machine, Surroundings};
-use crate::output::{Conversation, Streams, converse, pipes};
+use crate::output::{Streams, converse, pipes};
 use crate::peer::connect;
+use crate::processes::Processes;
 use crate::record::Record;
 use crate::signals::listen_for_signals;
 use crate::spawn::{self, Stdio, Template};
@@ -16,12 +17,10 @@ use crate::waiting::{feel_pressure, next};
 use crate::{Imports, Prepared, PrunedFile, RunError, RunRequest};
 use crate::{grace, pressure, refeed};
 use dyno_journal::Journal;
-use dyno_model::{ExitCode, ProcessExit, RealCollection, Stamped, TemplateId, WorkerId};
+use dyno_model::{ExitCode, RealCollection, Stamped, TemplateId, WorkerId};
 use dyno_wire::template::{self as wire, FromTemplate, ToTemplate};
 use dyno_wire::worker::ToWorker;
-use rustix::fd::OwnedFd;
-use rustix::process::{Signal, pidfd_send_signal};
-use std::collections::HashMap;
+use rustix::process::Signal;
 use std::os::unix::net::UnixStream;
 use std::time::Instant;
 use tokio::signal::unix::{SignalKind, signal};
@@ -111,7 +110,7 @@ async fn drive(
             }
             input => input,
         };
-        let Some(input) = driver.in_its_place(input) else {
+        let Some(input) = driver.workers.in_its_place(input) else {
             continue;
         };
         let first = driver.watch(&input);
@@ -141,21 +140,12 @@ struct Driver<'a, F> {
     deaths: Deaths,
     /// What is not imported, for a template that takes the place of one that was lost.
     prune: Vec<PrunedFile>,
-    workers: HashMap<WorkerId, WorkerHandle>,
+    workers: Processes,
     streams: Streams,
     /// What the template reads.
     input: wire::Input,
     stdio: Stdio,
     terminal: Terminal,
-}
-
-struct WorkerHandle {
-    conversation: Conversation,
-    pid: Option<u32>,
-    /// Names the process for as long as it is held, even if the number is used again.
-    pidfd: Option<OwnedFd>,
-    /// By this process.
-    is_killed: bool,
 }
 
 impl<'a, F: FnMut(&Stamped)> Driver<'a, F> {
@@ -175,7 +165,7 @@ impl<'a, F: FnMut(&Stamped)> Driver<'a, F> {
             lost_hosts: Vec::new(),
             deaths: Deaths::new(request.run_folder.join("logs")),
             prune: Vec::new(),
-            workers: HashMap::new(),
+            workers: Processes::default(),
             streams: request.streams,
             input: terminal::input(request),
             stdio: terminal::stdio(request),
@@ -194,7 +184,7 @@ impl<'a, F: FnMut(&Stamped)> Driver<'a, F> {
                 self.host.tell(template, &message, Vec::new())?;
             }
             Effect::Fork(worker, template) => self.fork(worker, template, machine)?,
-            Effect::ToWorker(worker, message) => self.tell_worker(worker, &message)?,
+            Effect::ToWorker(worker, message) => self.workers.tell(worker, &message)?,
             Effect::LendTerminal(worker) => self.lend_terminal(worker)?,
             Effect::TakeTerminal => self.terminal.take_back(),
             Effect::InterruptTemplate => self.host.signal(Signal::INT),
@@ -207,14 +197,14 @@ impl<'a, F: FnMut(&Stamped)> Driver<'a, F> {
             }
             // In the foreground the terminal has told everyone already.
             Effect::Interrupt(_) if self.stdio == Stdio::Foreground => {}
-            Effect::Interrupt(worker) => self.signal(worker, Signal::INT),
+            Effect::Interrupt(worker) => self.workers.signal(worker, Signal::INT),
             // `dyno_wire::worker::TOO_LONG`
-            Effect::TellTooLong(worker) => self.signal(worker, Signal::STKFLT),
-            Effect::Terminate(worker) => self.end_worker(worker, Signal::TERM),
-            Effect::Kill(worker) => self.end_worker(worker, Signal::KILL),
+            Effect::TellTooLong(worker) => self.workers.signal(worker, Signal::STKFLT),
+            Effect::Terminate(worker) => self.workers.end(worker, Signal::TERM),
+            Effect::Kill(worker) => self.workers.end(worker, Signal::KILL),
             Effect::StartGrace(worker) => {
                 let inbox = self.inbox.clone();
-                let process = self.workers.get(&worker).and_then(|handle| handle.pid);
+                let process = self.workers.pid(worker);
                 tokio::task::spawn_local(async move {
                     grace::over(process).await;
                     let _ = inbox.send(Input::GraceOver(worker)).await;
@@ -228,7 +218,7 @@ impl<'a, F: FnMut(&Stamped)> Driver<'a, F> {
     /// Gives the terminal to the group of a worker, or to that of the template.
     fn lend_terminal(&mut self, worker: Option<WorkerId>) -> Result<(), RunError> {
         let process = match worker {
-            Some(worker) => self.workers.get(&worker).and_then(|handle| handle.pid),
+            Some(worker) => self.workers.pid(worker),
             None => self.host.pid,
         };
         if let Some(process) = process {
@@ -239,15 +229,8 @@ impl<'a, F: FnMut(&Stamped)> Driver<'a, F> {
                 let lent = ToTemplate::TerminalLent;
                 Ok(self.host.tell(TemplateId::FIRST, &lent, Vec::new())?)
             }
-            Some(worker) => self.tell_worker(worker, &ToWorker::TerminalLent),
+            Some(worker) => self.workers.tell(worker, &ToWorker::TerminalLent),
         }
-    }
-
-    fn tell_worker(&self, worker: WorkerId, message: &ToWorker) -> Result<(), RunError> {
-        if let Some(handle) = self.workers.get(&worker) {
-            handle.conversation.outbox.send(message, Vec::new())?;
-        }
-        Ok(())
     }
 
     /// Tells the first template how to collect, and hands it the sockets of its siblings.
@@ -321,47 +304,8 @@ impl<'a, F: FnMut(&Stamped)> Driver<'a, F> {
         let closed = move |garbage| Input::WorkerClosed { worker, garbage };
         let conversation = converse(ours, our_ends, worker, self.inbox.clone(), closed)
             .map_err(RunError::Runtime)?;
-        let handle = WorkerHandle {
-            conversation,
-            pid: None,
-            pidfd: None,
-            is_killed: false,
-        };
-        self.workers.insert(worker, handle);
+        self.workers.insert(worker, conversation);
         Ok(())
-    }
-
-    /// That a worker has ended comes after all that it printed; until then, nothing.
-    fn in_its_place(&self, input: Input) -> Option<Input> {
-        let (worker, ended) = match input {
-            Input::Template(
-                _,
-                FromTemplate::WorkerExited {
-                    worker,
-                    status,
-                    peak_kib,
-                },
-            ) => {
-                let exited = Input::WorkerExited {
-                    worker,
-                    status,
-                    peak_kib,
-                };
-                (Some(worker), exited)
-            }
-            Input::OrphanEnded { pid, .. } => (self.of_process(pid), input),
-            input => return Some(input),
-        };
-        match worker.and_then(|worker| self.workers.get(&worker)) {
-            Some(handle) => handle.conversation.after_output(ended),
-            None => Some(ended),
-        }
-    }
-
-    fn of_process(&self, pid: u32) -> Option<WorkerId> {
-        let is_it = |handle: &WorkerHandle| handle.pid == Some(pid);
-        let mut workers = self.workers.iter();
-        workers.find_map(|(worker, handle)| is_it(handle).then_some(*worker))
     }
 
     /// Takes hold of processes as they are named. Gives what is to be heard before the input.
@@ -369,49 +313,21 @@ impl<'a, F: FnMut(&Stamped)> Driver<'a, F> {
         match input {
             Input::WorkerExited {
                 worker,
-                status,
+                exit,
                 peak_kib,
             } => {
-                return self.ended(*worker, ProcessExit::from_wait_status(*status), *peak_kib);
-            }
-            Input::OrphanEnded { pid, exit } => {
-                if let Some(worker) = self.of_process(*pid) {
-                    return self.ended(worker, *exit, 0);
-                }
+                let is_ours = self.workers.is_killed(*worker);
+                return self.deaths.of(*worker, *exit, *peak_kib, is_ours);
             }
             Input::Template(TemplateId::FIRST, FromTemplate::Hello { pid, .. }) => {
                 self.host.is_process(*pid);
             }
             Input::Template(_, FromTemplate::Forked { worker, pid }) => {
-                if let Some(handle) = self.workers.get_mut(worker) {
-                    handle.pid = Some(*pid);
-                    handle.pidfd = open_pidfd(*pid);
-                }
+                self.workers.forked(*worker, *pid);
             }
             _ => {}
         }
         Vec::new()
-    }
-
-    fn ended(&mut self, worker: WorkerId, exit: ProcessExit, peak_kib: u64) -> Vec<Input> {
-        let handle = self.workers.get(&worker);
-        let is_ours = handle.is_some_and(|handle| handle.is_killed);
-        self.deaths.of(worker, exit, peak_kib, is_ours)
-    }
-
-    fn end_worker(&mut self, worker: WorkerId, signal: Signal) {
-        if let Some(handle) = self.workers.get_mut(&worker) {
-            handle.is_killed = true;
-        }
-        self.signal(worker, signal);
-    }
-
-    fn signal(&self, worker: WorkerId, signal: Signal) {
-        let pidfd = self.workers.get(&worker).and_then(|h| h.pidfd.as_ref());
-        if let Some(pidfd) = pidfd {
-            // It may have ended meanwhile, which is as good.
-            let _ = pidfd_send_signal(pidfd, signal);
-        }
     }
 
     /// Lets the template leave, or kills what is left of the run, and waits until all is

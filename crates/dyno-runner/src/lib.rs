@@ -16,6 +16,7 @@ mod oom;
 mod output;
 mod peer;
 mod pressure;
+mod processes;
 mod python;
 mod record;
 mod refeed;

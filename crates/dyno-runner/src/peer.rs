@@ -18,7 +18,10 @@ use tokio::time::timeout;
 /// How long the rest of a message may take to come. A peer writes a message by one call, so
 /// one that is cut short is a length that something else wrote: what follows would be taken
 /// for its body, and both sides would wait for ever.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What is said of such a message.
+pub(crate) const NO_END: &str = "a message whose end did not come";
 
 /// Where a peer's messages are queued for writing.
 ///
@@ -92,7 +95,7 @@ async fn read_all<T: DeserializeOwned>(
             return None;
         }
         let Ok(frame) = timeout(patience, read_frame(&mut read)).await else {
-            return Some("a message whose end did not come".to_owned());
+            return Some(NO_END.to_owned());
         };
         match frame {
             Ok(Some(message)) => {

@@ -124,12 +124,6 @@ impl Workers {
         self.0.values().filter_map(running).collect()
     }
 
-    /// The worker that is this process.
-    pub(crate) fn of_process(&self, pid: u32) -> Option<WorkerId> {
-        let mut workers = self.0.iter();
-        workers.find_map(|(id, state)| (state.pid == Some(pid)).then_some(*id))
-    }
-
     /// Those that no template has forked yet.
     pub(crate) fn unforked(&self) -> Vec<WorkerId> {
         let unforked = |(id, state): (&WorkerId, &Worker)| state.pid.is_none().then_some(*id);
@@ -182,6 +176,15 @@ impl Worker {
         } else {
             Phase::Teardown
         });
+    }
+
+    /// It noted this phase before its end. What it said of the one before may not have come.
+    pub(crate) fn ended_in(&mut self, noted: Phase) {
+        self.phase = match (noted, self.phase) {
+            (Phase::Teardown, Some(Phase::Teardown)) => Some(Phase::Teardown),
+            (Phase::Teardown, _) => Some(Phase::Call),
+            (noted, _) => Some(noted),
+        };
     }
 
     pub(crate) fn finished(&mut self, test: &TestId) {

@@ -93,6 +93,11 @@ impl Frames {
         self.bytes.extend_from_slice(bytes);
     }
 
+    /// Whether the beginning of a message is here, and not its end.
+    pub fn is_partial(&self) -> bool {
+        self.read < self.bytes.len()
+    }
+
     /// The next message, if the whole of it is here.
     pub fn take<T: DeserializeOwned>(&mut self) -> Result<Option<T>, FrameError> {
         let rest = &self.bytes[self.read..];

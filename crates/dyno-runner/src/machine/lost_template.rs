@@ -221,12 +221,6 @@ impl Machine {
         }
     }
 
-    pub(super) fn orphan_ended(&mut self, pid: u32, exit: ProcessExit, effects: &mut Vec<Effect>) {
-        if let Some(worker) = self.workers.of_process(pid) {
-            self.exited(worker, exit, effects);
-        }
-    }
-
     /// How a worker ended is known, from whoever was its parent.
     pub(super) fn exited(
         &mut self,

@@ -30,8 +30,11 @@ fn count(run: &Bench, is: fn(&Effect) -> bool) -> usize {
 
 fn ends(run: &mut Bench, worker: WorkerId, exit: ProcessExit) {
     run.put(worker_closed(worker));
-    let pid = 100 + worker.0;
-    run.put(Input::OrphanEnded { pid, exit });
+    run.put(Input::WorkerExited {
+        worker,
+        exit,
+        peak_kib: 0,
+    });
 }
 
 fn suspects(run: &Bench) -> Vec<String> {

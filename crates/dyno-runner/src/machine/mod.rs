@@ -178,25 +178,21 @@ impl Machine {
                 self.template_says(template, message, &mut effects);
             }
             Input::TemplateGarbled(what) => {
-                self.fail(
-                    format!("a template sent {what}"),
-                    ExitCode::InternalError,
-                    &mut effects,
-                );
+                let message = format!("a template sent {what}");
+                self.fail(message, ExitCode::InternalError, &mut effects);
                 self.end(Leave::Killed, &mut effects);
             }
             Input::SiblingClosed(template) => self.sibling_ended(template, None, &mut effects),
             Input::TemplateGone(exit) => self.template_gone(exit, &mut effects),
-            Input::OrphanEnded { pid, exit } => self.orphan_ended(pid, exit, &mut effects),
+            // The driver tells which worker it was.
+            Input::OrphanEnded { .. } => {}
             Input::Worker(worker, message) => self.worker_says(worker, message, &mut effects),
             Input::Printed {
                 worker,
                 stream,
                 text,
             } => self.printed(worker, stream, text, &mut effects),
-            Input::WorkerExited { worker, status, .. } => {
-                self.exited(worker, ProcessExit::from_wait_status(status), &mut effects);
-            }
+            Input::WorkerExited { worker, exit, .. } => self.exited(worker, exit, &mut effects),
             Input::WorkerClosed { worker, garbage } => {
                 if let Some(state) = self.workers.get_mut(worker) {
                     state.closed = true;
@@ -217,7 +213,7 @@ impl Machine {
             }
             Input::EndedIn(worker, phase) => {
                 if let Some(state) = self.workers.get_mut(worker) {
-                    state.phase = Some(phase);
+                    state.ended_in(phase);
                 }
             }
             Input::Killed(worker, killed) => {

@@ -36,8 +36,8 @@ pub(crate) enum Input {
     /// behind what the worker printed.
     WorkerExited {
         worker: WorkerId,
-        /// The raw wait status.
-        status: i32,
+        /// How.
+        exit: ProcessExit,
         /// The most resident memory that it had, in KiB; 0 where not known.
         peak_kib: u64,
     },

@@ -72,7 +72,11 @@ impl Machine {
                 }
             }
             // What was printed before is on the screen: it came before this message.
-            FromWorker::TerminalWanted => effects.push(Effect::LendTerminal(Some(worker))),
+            FromWorker::TerminalWanted => {
+                // Whoever debugs has time.
+                self.phase_began(worker, None);
+                effects.push(Effect::LendTerminal(Some(worker)));
+            }
             FromWorker::TerminalReturned => effects.push(Effect::TakeTerminal),
             FromWorker::Debugged { test, phase } => {
                 effects.push(Effect::Record(Event::Debugged { test, phase }));

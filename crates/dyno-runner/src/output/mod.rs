@@ -17,7 +17,7 @@ pub(crate) use keep::Keep;
 pub(crate) use splitter::Shape;
 
 use crate::machine::Input;
-use crate::peer::Outbox;
+use crate::peer::{NO_END, Outbox, PATIENCE};
 use dyno_model::WorkerId;
 use dyno_wire::template::{self as wire, Marks, Output};
 use dyno_wire::worker::FromWorker;
@@ -33,6 +33,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::net::UnixStream;
 use tokio::net::unix::OwnedReadHalf;
 use tokio::sync::mpsc;
+use tokio::time::sleep;
 
 /// Whether a run's standard output and error are shown in one place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -166,14 +167,12 @@ impl Reader {
                 }
                 _ = socket.readable(), if closed.is_some() => match self.messages(&socket).await {
                     Ok(Talk::GoesOn) => Ok(()),
-                    Ok(Talk::Over(garbage)) => {
-                        self.ends.taps.forget_marks();
-                        let texts = self.ends.taps.all();
-                        let input = closed.take().map(|closed| closed(garbage));
-                        self.pass(texts, input).await
-                    }
+                    Ok(Talk::Over(garbage)) => self.over(garbage, &mut closed).await,
                     Err(over) => Err(over),
                 },
+                () = sleep(PATIENCE), if closed.is_some() && self.frames.is_partial() => {
+                    self.over(Some(NO_END.to_owned()), &mut closed).await
+                }
                 () = self.ends.taps.readable(), if self.ends.taps.holds_any() => {
                     let texts = self.ends.taps.some();
                     self.pass(texts, None).await
@@ -184,6 +183,18 @@ impl Reader {
                 return;
             }
         }
+    }
+
+    /// No more messages come.
+    async fn over<C: FnOnce(Option<String>) -> Input>(
+        &mut self,
+        garbage: Option<String>,
+        closed: &mut Option<C>,
+    ) -> Result<(), RunOver> {
+        self.ends.taps.forget_marks();
+        let texts = self.ends.taps.all();
+        let input = closed.take().map(|closed| closed(garbage));
+        self.pass(texts, input).await
     }
 
     /// Reads what there is on the socket.
