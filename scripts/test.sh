@@ -22,7 +22,7 @@ part() {
 }
 
 part rust cargo test --workspace --locked
-part python pytest -n 2 python/tests --ignore python/tests/plugins
+part python pytest python/tests --ignore python/tests/plugins
 part plugins .venv/plugins/venv/bin/python -m pytest -n 2 -c /dev/null --rootdir python/tests \
     -p no:cacheprovider python/tests/plugins
 part suite dyno test tests
