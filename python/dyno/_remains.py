@@ -39,6 +39,10 @@ class Remains:
             noted.flush()
             self._phase = mmap.mmap(noted.fileno(), 1)
 
+    def beside(self, kind: str) -> Path | None:
+        """Where this worker's file of another kind goes, if the run keeps files."""
+        return self._path and self._path.with_suffix(f".{kind}")
+
     def note_phase(self, phase: str) -> None:
         """Note which phase of a test begins: to say so would cost more than most phases."""
         if self._phase is not None:

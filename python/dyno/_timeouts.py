@@ -46,7 +46,6 @@ class Timeouts:
         self._told = False
         self._before: Any = signal.signal(TOO_LONG, self._too_long)
         if stacks is not None:
-            stacks.parent.mkdir(parents=True, exist_ok=True)
             self._file = stacks.open("w")
             faulthandler.register(TOO_LONG, file=self._file, all_threads=True, chain=True)
 

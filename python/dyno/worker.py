@@ -213,9 +213,7 @@ class Worker:
 
     def _limit(self, limits: dict[str, int | None] | None) -> None:
         if self._timeouts is None and limits is not None:
-            folder = os.environ.get("DYNO_RUN_DIR")
-            stacks = Path(folder, "logs", f"{self._name}.stacks") if folder else None
-            self._timeouts = Timeouts(self._runner, stacks)
+            self._timeouts = Timeouts(self._runner, self._remains.beside("stacks"))
             self._config.pluginmanager.register(self._timeouts, "dyno-timeouts")
         if self._timeouts is not None:
             self._timeouts.limits = limits or {}

@@ -90,12 +90,11 @@ impl Settings {
     }
 
     /// How many workers may run at once, on a machine with so many `processors`. Where dyno
-    /// decides, it is the most that there may be if all mostly wait.
+    /// decides, that is one a processor, and more as the machine shows that it bears them: what
+    /// a test starts and does not wait for is in no history.
     pub fn load(&self, processors: NonZeroU32, addopts: Option<&str>, debugger: bool) -> Load {
         let slots = self.slots(processors, addopts, debugger);
-        let from_addopts = addopts.and_then(|text| text.parse().ok());
-        let written = self.workers.or(self.rules.workers).or(from_addopts);
-        let by_cpu = matches!(written, None | Some(Workers::Auto))
+        let by_cpu = self.asked(addopts) == Workers::Auto
             && !(self.debugger || debugger)
             && processors.get() > 1;
         let most = if by_cpu {
@@ -104,10 +103,17 @@ impl Settings {
             slots
         };
         Load {
-            slots: most,
+            slots,
             most,
             by_cpu,
         }
+    }
+
+    /// What the command line, the rules or the ini file ask for.
+    fn asked(&self, addopts: Option<&str>) -> Workers {
+        let from_addopts = || addopts.and_then(|text| text.parse().ok());
+        let written = self.workers.or(self.rules.workers);
+        written.or_else(from_addopts).unwrap_or(Workers::Auto)
     }
 
     /// How many workers may run at once, on a machine with so many `processors`.
@@ -118,11 +124,9 @@ impl Settings {
         if self.debugger || debugger {
             return 1;
         }
-        let from_addopts = || addopts.and_then(|text| text.parse().ok());
-        let written = self.workers.or(self.rules.workers);
-        match written.or_else(from_addopts) {
-            Some(Workers::Count(count)) => count.get(),
-            Some(Workers::Auto) | None => processors.get(),
+        match self.asked(addopts) {
+            Workers::Count(count) => count.get(),
+            Workers::Auto => processors.get(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What a run takes over from one that was cut off.
 
-use crate::{Category, Event, Outcome, PhaseReport, RunId, Stamped, TestId, WorkerId};
+use crate::{Category, Event, PhaseReport, RunId, Stamped, TestId, WorkerId};
 use std::collections::HashMap;
 
 /// Tests that were run before, by an earlier run that this one resumes.
@@ -46,12 +46,4 @@ fn is_retried(said: &[PhaseReport]) -> bool {
     said.iter().any(|report| {
         Some(report.attempt) == last && report.status.category == Some(Category::Retried)
     })
-}
-
-impl PhaseReport {
-    /// Whether it tells of a failure or an error.
-    pub fn is_failure(&self) -> bool {
-        let outcome = self.status.category.as_ref().and_then(Category::outcome);
-        matches!(outcome, Some(Outcome::Failed | Outcome::Error))
-    }
 }

@@ -1,6 +1,6 @@
 //! What a worker says of a test, already put into words by the pytest that ran it.
 
-use crate::{Category, TestId, micros};
+use crate::{Category, Outcome, TestId, micros};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -64,6 +64,14 @@ pub struct PhaseReport {
     /// False for a report that the summary does not count (`count_towards_summary`).
     #[serde(default = "yes", skip_serializing_if = "is_true")]
     pub counts: bool,
+}
+
+impl PhaseReport {
+    /// Whether it tells of a failure or an error.
+    pub fn is_failure(&self) -> bool {
+        let outcome = self.status.category.as_ref().and_then(Category::outcome);
+        matches!(outcome, Some(Outcome::Failed | Outcome::Error))
+    }
 }
 
 fn yes() -> bool {

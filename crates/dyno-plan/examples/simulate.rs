@@ -1,7 +1,6 @@
 //! Plans 100,000 units on 1,000 slots and says how long that took and how good it is.
 //!
-//! `cargo run --release -p dyno-plan --example simulate`; `make bench ARGS=planner` keeps
-//! what it prints.
+//! `cargo run --release -p dyno-plan --example simulate`
 
 use dyno_model::{Capacity, Claim, TemplateId, TestId, UnitId, WorkerId};
 use dyno_plan::{Action, Input, Job, Order, Planner, Unit};

@@ -39,7 +39,7 @@ mod table;
 pub(crate) use quantity::length;
 
 use crate::Workers;
-use dyno_model::{Claim, Item, TokenName};
+use dyno_model::{Claim, Item, Test, TokenName};
 use rule::Rule;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -240,11 +240,7 @@ impl Rules {
                 .timeouts
                 .map(|timeouts| timeouts.later(BEHIND_PLUGIN));
         }
-        let matching: Vec<&Rule> = self
-            .ordered
-            .iter()
-            .filter(|rule| rule.holds(item))
-            .collect();
+        let matching = self.matching(item);
         let mut terms = Terms {
             claim: declared.claim(&matching),
             timeouts: declared.timeouts.unwrap_or_default(),
@@ -266,6 +262,21 @@ impl Rules {
             terms.lane = lane;
         }
         terms
+    }
+
+    /// The rules for a test, the weightiest first.
+    fn matching(&self, item: &Item) -> Vec<&Rule> {
+        if self.ordered.is_empty() {
+            return Vec::new();
+        }
+        let test = Test {
+            item: item.clone(),
+            keywords: Vec::new(),
+            fixtures: Vec::new(),
+            params: Vec::new(),
+        };
+        let holds = |rule: &&Rule| rule.holds(&test);
+        self.ordered.iter().filter(holds).collect()
     }
 }
 

@@ -3,7 +3,7 @@
 use super::declared::Demands;
 use super::table;
 use super::{Lane, Timeouts};
-use dyno_model::{Fnmatch, Item, PytestVersion, Test};
+use dyno_model::{Fnmatch, PytestVersion, Test};
 use dyno_select::{Doubts, KeywordExpression, MarkExpression, Verdict};
 use std::collections::BTreeMap;
 
@@ -72,27 +72,17 @@ impl Rule {
     }
 
     /// Whether it is for this test. A rule without a condition is for all.
-    pub(super) fn holds(&self, item: &Item) -> bool {
-        let path = |pattern: &Fnmatch| pattern.matches(&item.location.file);
-        if !self.path.as_ref().is_none_or(path) {
-            return false;
-        }
-        if self.filter.is_none() && self.name.is_none() {
-            return true;
-        }
-        let test = Test {
-            item: item.clone(),
-            keywords: Vec::new(),
-            fixtures: Vec::new(),
-            params: Vec::new(),
-        };
+    pub(super) fn holds(&self, test: &Test) -> bool {
+        let path = |pattern: &Fnmatch| pattern.matches(&test.item.location.file);
         let known = Doubts::of(&[]);
-        let filter = |filter: &MarkExpression| filter.verdict(&test, known) == Verdict::Keep;
+        let filter = |filter: &MarkExpression| filter.verdict(test, known) == Verdict::Keep;
         let name = |name: &KeywordExpression| {
-            let file = item.id.file();
-            name.in_file(file, None).verdict(&test, known) == Ok(Verdict::Keep)
+            let file = test.item.id.file();
+            name.in_file(file, None).verdict(test, known) == Ok(Verdict::Keep)
         };
-        self.filter.as_ref().is_none_or(filter) && self.name.as_ref().is_none_or(name)
+        self.path.as_ref().is_none_or(path)
+            && self.filter.as_ref().is_none_or(filter)
+            && self.name.as_ref().is_none_or(name)
     }
 }
 

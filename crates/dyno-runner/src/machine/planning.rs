@@ -62,14 +62,9 @@ impl Machine {
         let debugger = self.settings.debugger || options.debugger;
         let carried = self.take_carried(&mut templates);
         let plan = self.plan_of(&templates, options.ordered, debugger);
-        if load.by_cpu {
-            // One worker a processor, and more as the machine shows that it bears them: what a
-            // test starts and does not wait for is in no history.
-            let waits = |job: &Job| job.claim.cpu < WHOLE;
-            self.load.slots = self.processors.get();
-            if !plan.jobs.iter().any(waits) {
-                self.load.most = self.processors.get();
-            }
+        let waits = |job: &Job| job.claim.cpu < WHOLE;
+        if load.by_cpu && !plan.jobs.iter().any(waits) {
+            self.load.most = load.slots;
         }
         effects.push(Effect::Record(Event::Collected {
             items,

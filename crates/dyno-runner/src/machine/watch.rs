@@ -115,21 +115,20 @@ impl Machine {
     /// A test began, or a phase of one whose time is limited, or such a phase is over.
     pub(super) fn phase_began(&mut self, worker: WorkerId, phase: Option<Phase>) {
         let slow = self.settings.rules.slow;
-        let now = self.now;
-        let Some(test) = (self.workers.get_mut(worker)).and_then(|state| state.running.clone())
-        else {
+        let Some(state) = self.workers.get_mut(worker) else {
             return;
         };
-        let timeouts = &self.terms.of(&test).timeouts;
+        let Some(test) = &state.running else {
+            return;
+        };
+        let timeouts = &self.terms.of(test).timeouts;
         let limit = match phase {
             None => None,
             Some(Phase::Setup) => timeouts.setup,
             Some(Phase::Call) => timeouts.call,
             Some(Phase::Teardown) => timeouts.teardown,
         };
-        if let Some(state) = self.workers.get_mut(worker) {
-            state.watch = Some(Watch::new(phase, now, limit, slow));
-        }
+        state.watch = Some(Watch::new(phase, self.now, limit, slow));
     }
 
     pub(super) fn tick(&mut self, effects: &mut Vec<Effect>) {

@@ -3,8 +3,8 @@
 use super::{Effect, Machine, Watch};
 use crate::workers::{Ending, Prospect, Worker};
 use dyno_model::{
-    Category, Event, ExitCode, Keeping, Outcome, PhaseReport, Printed, ProcessExit, Stop, Stream,
-    TestId, Took, WorkerFailure, WorkerId,
+    Event, ExitCode, Keeping, PhaseReport, Printed, ProcessExit, Stop, Stream, TestId, Took,
+    WorkerFailure, WorkerId,
 };
 use dyno_wire::template::Feed;
 use dyno_wire::worker::FromWorker;
@@ -166,8 +166,7 @@ impl Machine {
         report: Box<PhaseReport>,
         effects: &mut Vec<Effect>,
     ) {
-        let outcome = report.status.category.as_ref().and_then(Category::outcome);
-        let failed = matches!(outcome, Some(Outcome::Failed | Outcome::Error));
+        let failed = report.is_failure();
         effects.push(Effect::Record(Event::Reported { worker, report }));
         if failed {
             self.failures += 1;
