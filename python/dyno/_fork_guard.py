@@ -16,8 +16,9 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 
-__all__ = ["NATIVE_THREADS", "SAFE_THREADS", "hazards"]
+__all__ = ["NATIVE_THREADS", "SAFE_PYTHON_THREADS", "SAFE_THREADS", "hazards"]
 
 # Beginnings of names of threads that a child cannot do without.
 NATIVE_THREADS = {
@@ -41,6 +42,13 @@ SAFE_THREADS = {
     # pyarrow 26.0.1, after its import: frees memory in the background. Tables were made and
     # grouped in a child.
     "jemalloc_bg_thd",
+}
+
+# Modules whose threads serve the controller of a run and that no worker uses.
+SAFE_PYTHON_THREADS = {
+    # pytest-rerunfailures 16.7 with pytest-xdist: it waits for workers to connect, and counts
+    # their reruns. Workers that were forked while it waited have connected, and were counted.
+    "pytest_rerunfailures",
 }
 
 # Devices whose open descriptors are a context's. On an H100: `/dev/nvidia0`, `/dev/nvidiactl`,
@@ -78,10 +86,17 @@ def _devices(process: Path) -> Iterator[tuple[str, str]]:
 
 def _python_threads() -> Iterator[tuple[str, str]]:
     names = {thread.ident: thread.name for thread in threading.enumerate()}
-    for ident in sys._current_frames():
-        if ident != threading.get_ident():
+    for ident, frame in sys._current_frames().items():
+        if ident != threading.get_ident() and not SAFE_PYTHON_THREADS & {*_modules(frame)}:
             name = names.get(ident, str(ident))
             yield f"Python thread {name}", "it is in no fork, and may hold a lock for ever"
+
+
+def _modules(frame: FrameType | None) -> Iterator[str]:
+    """Whose code a thread runs, the innermost first."""
+    while frame is not None:
+        yield str(frame.f_globals.get("__name__"))
+        frame = frame.f_back
 
 
 def _entries(folder: Path) -> list[Path]:

@@ -25,7 +25,7 @@ import pytest
 
 from dyno import _known_plugins as known
 
-__all__ = ["Inheritance"]
+__all__ = ["Inheritance", "end_in_silence"]
 
 # By these a plugin asks whether it is in a worker of pytest-xdist.
 _QUESTIONS = frozenset(
@@ -88,6 +88,13 @@ class Inheritance:
         for plugin in self._registered.pop(_code(function), ()):
             if config.pluginmanager.is_registered(plugin):
                 config.pluginmanager.unregister(plugin)
+
+
+def end_in_silence(session: pytest.Session) -> Iterator[str]:
+    """What a worker has to do that was not forked: it has been started, and its summary is
+    the template's to print."""
+    _forget(session.config.hook.pytest_terminal_summary, set())
+    yield from ()
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from copy import copy
 from functools import cached_property
 from pickle import dumps, loads
@@ -20,7 +20,14 @@ import pytest
 from dyno import _pytest_private as private
 from dyno._junit import JunitKeeper, JunitSender
 
-__all__ = ["end_sibling", "prepare_template", "prepare_worker", "stays_started"]
+__all__ = [
+    "begin_as_template",
+    "end_sibling",
+    "keep_what_others_measured",
+    "prepare_template",
+    "prepare_worker",
+    "stays_started",
+]
 
 
 def prepare_template(config: pytest.Config) -> None:
@@ -37,12 +44,46 @@ def prepare_worker(config: Any) -> None:
     _save_coverage_apart(config)
     session = _benchmarks(config)
     if session is not None:
-        config.pluginmanager.unregister(name="dyno-benchmarks")
         sender = BenchmarkSender(session, config.workerinput["workercount"])
-        config.pluginmanager.register(sender, "dyno-benchmarks")
+        _replace(config, "dyno-benchmarks", sender)
     if private.xml_log(config) is not None:
-        config.pluginmanager.unregister(name="dyno-junit")
-        config.pluginmanager.register(JunitSender(config), "dyno-junit")
+        _replace(config, "dyno-junit", JunitSender(config))
+
+
+def _replace(config: pytest.Config, name: str, plugin: object) -> None:
+    """Put a plugin in the place of what a template has by this name, if it is forked of one."""
+    if config.pluginmanager.has_plugin(name):
+        config.pluginmanager.unregister(name=name)
+    config.pluginmanager.register(plugin, name)
+
+
+# Those that `prepare_worker` makes a worker's of a template's.
+_TEMPLATES = frozenset({"_pytest.junitxml", "pytest_benchmark.plugin", "pytest_cov.plugin"})
+
+
+def begin_as_template(config: pytest.Config) -> None:
+    """In a worker that is no fork, before plugins are configured: let begin as in a template
+    what `prepare_worker` finds so in a fork."""
+    hooks: Any = config.hook
+    for caller in (hooks.pytest_configure, hooks.pytest_sessionstart):
+        for hook in caller.get_hookimpls():
+            plugin = hook.plugin
+            if getattr(plugin, "__name__", type(plugin).__module__) in _TEMPLATES:
+                hook.function = _outside_a_worker(hook.function, config)
+
+
+def _outside_a_worker(function: Callable[..., Any], config: Any) -> Callable[..., Any]:
+    def call(*args: Any) -> Any:
+        names = [name for name in os.environ if name.startswith("PYTEST_XDIST_")]
+        variables = {name: os.environ.pop(name) for name in names}
+        workerinput = config.__dict__.pop("workerinput")
+        try:
+            return function(*args)
+        finally:
+            config.workerinput = workerinput
+            os.environ.update(variables)
+
+    return call
 
 
 def end_sibling(config: pytest.Config) -> None:
@@ -91,6 +132,14 @@ def _let_coverage_combine(config: pytest.Config) -> None:
     # `CovPlugin` hands these on to a controller that it takes for a `DistMaster`.
     controller.configure_node = lambda _node: None
     controller.testnodedown = node_is_down
+
+
+def keep_what_others_measured(early_config: pytest.Config) -> None:
+    """Before a worker that is no fork starts to measure."""
+    options = early_config.known_args_namespace
+    if hasattr(options, "cov_append"):
+        # `Central` would erase all data files.
+        options.cov_append = True
 
 
 def _save_coverage_apart(config: Any) -> bool:

@@ -10,7 +10,7 @@ import argparse
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from _pytest import cacheprovider, fixtures, mark, pathlib
@@ -22,7 +22,9 @@ from _pytest.pathlib import bestrelpath
 from _pytest.warnings import warning_record_to_str
 
 __all__ = [
+    "TerminalStyle",
     "UnmadeItem",
+    "basetemp",
     "before_marks_are_read",
     "claim_numbered_folder",
     "configured",
@@ -48,7 +50,10 @@ __all__ = [
     "render",
     "separator",
     "set_object",
+    "terminal_style",
+    "use_basetemp",
     "use_own_basetemp",
+    "use_terminal_style",
     "warning_text",
     "xml_log",
 ]
@@ -140,6 +145,41 @@ def separator(config: pytest.Config, title: str, mark: str, **markup: bool) -> s
     writer = _writer_like_terminals(config, text)
     writer.sep(mark, title, **markup)
     return text.getvalue()
+
+
+class TerminalStyle(NamedTuple):
+    """What pytest's terminal reporter took from the terminal."""
+
+    width: int
+    colours: bool
+
+
+def terminal_style(config: pytest.Config) -> TerminalStyle | None:
+    """How failures are shown, if there is a terminal reporter (``TerminalWriter``)."""
+    if not config.pluginmanager.has_plugin("terminalreporter"):
+        return None
+    writer: Any = config.get_terminal_writer()
+    return TerminalStyle(writer.fullwidth, writer.hasmarkup)
+
+
+def use_terminal_style(config: pytest.Config, style: TerminalStyle | None) -> None:
+    """Show failures as a process does that has the terminal."""
+    if style is not None:
+        writer: Any = config.get_terminal_writer()
+        writer.fullwidth, writer.hasmarkup = style
+
+
+def basetemp(config: pytest.Config) -> str:
+    """Where ``tmp_path`` is made, or nothing (``TempPathFactory``)."""
+    factory: Any = getattr(config, "_tmp_path_factory", None)
+    return str(factory.getbasetemp()) if factory is not None else ""
+
+
+def use_basetemp(config: pytest.Config, folder: str) -> None:
+    """Make ``tmp_path`` where another process of the run does."""
+    factory: Any = getattr(config, "_tmp_path_factory", None)
+    if factory is not None and folder:
+        factory._basetemp = Path(folder)
 
 
 def claim_numbered_folder(config: pytest.Config) -> None:

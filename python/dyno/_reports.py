@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 
 from dyno import _pytest_private as private
-from dyno._fork_guard import hazards
 from dyno._pytest_streams import live_log
 from dyno._whole import shorten, shortened
 
@@ -77,11 +76,10 @@ def item(item: pytest.Item) -> dict[str, Any]:
 
 
 def collected(session: pytest.Session, deselected: int) -> dict[str, Any]:
-    """The tests of a session, and what a fork of this process would not survive."""
+    """The tests of a session."""
     return {
         "items": [item(one) for one in session.items],
         "deselected": deselected,
-        "hazards": hazards(),
     }
 
 

@@ -24,6 +24,7 @@ import pytest
 
 from dyno import _pytest_private as private
 from dyno import _reports
+from dyno._fork_guard import hazards
 from dyno._pruning import leave_root_behind, needed_modules
 from dyno._pytest_streams import captured
 
@@ -49,6 +50,8 @@ def can_share(config: pytest.Config, xdist_workers: object) -> bool:
         or xdist_workers in (0, 1)
         # A part of a file is named, which pytest looks for in each process.
         or any("::" in arg for arg in config.args)
+        # What a fork does not survive is there already.
+        or hazards()
     )
     return not one_process and config.rootpath not in set(needed_modules(config))
 

@@ -29,8 +29,10 @@ import pytest
 from dyno import _known_plugins as known
 from dyno import _pytest_private as private
 from dyno import _reports, worker
+from dyno._children import Children
 from dyno._debugger import Debugger
 from dyno._feed import Feed
+from dyno._fork_guard import hazards
 from dyno._inherited import Inheritance
 from dyno._listeners import Listeners
 from dyno._main import greet, keep_xdist_out, run_pytest
@@ -44,6 +46,7 @@ from dyno._siblings import Siblings, fork
 from dyno._terminal import Terminal, Voice
 from dyno._whole import Wholes
 from dyno._wire import Connection, Disconnected
+from dyno.fresh import Start
 
 if TYPE_CHECKING:
     from dyno._recorder import Recorder
@@ -53,8 +56,9 @@ __all__ = ["main"]
 
 def main(descriptor: int, args: list[str]) -> int:
     """Run pytest as the template. ``descriptor`` is the runner's socket."""
+    start = Start()
     runner = greet(descriptor)
-    template = Template(runner)
+    template = Template(runner, start)
     try:
         plugins = [template, *template.how_to_collect(runner.receive())]
         code = run_pytest(args, plugins)
@@ -81,12 +85,14 @@ def main(descriptor: int, args: list[str]) -> int:
 class Template:
     """The pytest plugin that parks, forks and is fed."""
 
-    def __init__(self, runner: Connection) -> None:
+    def __init__(self, runner: Connection, start: Start) -> None:
         self._runner = runner
+        self._how_it_began = start
         self._terminal = Terminal(runner)
         self._deselected = 0
         self._ordering = Ordering()
         self._wholes = Wholes("collection")
+        self._pruned: dict[str, int] = {}
         self._pruning: Pruning | None = None
         self._share: dict[str, Any] | None = None
         self._siblings = Siblings()
@@ -95,7 +101,7 @@ class Template:
         self._others: dict[str, Any] | None = None
         self._hears_of_others = False
         self.is_sibling = False
-        self._children: dict[int, tuple[int, int]] = {}
+        self._children = Children()
         self._worker: worker.Worker | None = None
         self._inheritance = Inheritance()
         self._nodes: Nodes
@@ -126,9 +132,9 @@ class Template:
         """Plugins for what the runner says of the collection (`ToTemplate::Collect`)."""
         yield self._ordering
         yield self._inheritance
-        pruned = {file["path"]: file["deselected"] for file in message.get("prune", ())}
-        if pruned:
-            self._pruning = Pruning(pruned.__contains__, pruned.__getitem__)
+        self._pruned = {file["path"]: file["deselected"] for file in message.get("prune", ())}
+        if self._pruned:
+            self._pruning = Pruning(self._pruned.__contains__, self._pruned.__getitem__)
             yield self._pruning
         self._share = message.get("share")
         self._debugger.serve(
@@ -313,7 +319,7 @@ class Template:
                 for key, _ in selector.select():
                     if key.fileobj is not self._runner:
                         selector.unregister(key.fileobj)
-                        self._reap(key.fd)
+                        self._say("worker_exited", **self._children.reap(key.fd))
                 while (message := self._runner.poll()) is not None:
                     match message["type"]:
                         case "others":
@@ -329,13 +335,6 @@ class Template:
                             self._end_session(session, message["stop"])
                             return None
 
-    def _reap(self, descriptor: int) -> None:
-        number, pid = self._children.pop(descriptor)
-        os.close(descriptor)
-        _, status, usage = os.wait4(pid, 0)
-        # KiB on Linux.
-        self._say("worker_exited", worker=number, status=status, peak_kib=usage.ru_maxrss)
-
     def _fork(
         self, session: pytest.Session, message: dict[str, Any], selector: selectors.BaseSelector
     ) -> worker.Worker | None:
@@ -344,17 +343,20 @@ class Template:
         pipes = [self._runner.take_descriptor() for _ in range(settings["pipes"])]
         number: int = message["worker"]
         node = self._nodes.configure(number, message["workers"], message["run"])
-        pid = fork()
+        unsafe = hazards()
+        if unsafe:
+            how = self._how_it_began
+            pid = how.spawn(session.config, end, pipes, settings, node.workerinput, self._pruned)
+        else:
+            pid = fork()
         if pid == 0:
             selector.close()
             self._runner.close()
-            for descriptor in self._children:
-                os.close(descriptor)
-            self._children.clear()
+            self._children.forget()
             self._worker = worker.Worker(
                 Connection(socket.socket(fileno=end)),
                 node.workerinput,
-                self._inheritance,
+                self._inheritance.start_over,
                 self._listeners,
                 Output(pipes, settings),
                 self._debugger,
@@ -362,10 +364,8 @@ class Template:
             return self._worker
         for descriptor in (end, *pipes):
             os.close(descriptor)
-        descriptor = os.pidfd_open(pid)
-        self._children[descriptor] = (number, pid)
-        selector.register(descriptor, selectors.EVENT_READ)
-        self._say("forked", worker=number, pid=pid)
+        selector.register(self._children.add(number, pid), selectors.EVENT_READ)
+        self._say("forked", worker=number, pid=pid, unsafe=unsafe)
         self._nodes.ready(node)
         return None
 

@@ -1,4 +1,4 @@
-"""A worker: a fork of the template that runs the units it is given.
+"""A worker: a fork of the template, or its like, that runs the units it is given.
 
 It pulls. When it is about to tear down the last test that it knows of, it asks
 for more, and the answer is the ``nextitem`` by which pytest decides what to tear
@@ -13,7 +13,7 @@ import os
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,18 +23,18 @@ from dyno import _known_plugins as known
 from dyno import _pytest_private as private
 from dyno import _pytest_session, _reports
 from dyno._debugger import Debugger
-from dyno._inherited import Inheritance
 from dyno._listeners import Listeners
 from dyno._nodes import pack
 from dyno._output import Output
 from dyno._pytest_streams import captured, restart_capture
 from dyno._remains import Remains
+from dyno._stand_ins import LastItem, MissingItem
 from dyno._terminal import LastWords
 from dyno._timeouts import Timeouts
 from dyno._whole import Wholes
 from dyno._wire import Connection, Disconnected, as_sent
 
-__all__ = ["Worker"]
+__all__ = ["Worker", "announce"]
 
 # Held, for a test may patch it, and by it a worker is told from what a test forks.
 _process = os.getpid
@@ -64,14 +64,14 @@ class Worker:
         self,
         runner: Connection,
         workerinput: dict[str, Any],
-        inheritance: Inheritance,
+        start_over: Callable[[pytest.Session], Iterator[str]],
         listeners: Listeners,
         output: Output,
         debugger: Debugger,
     ) -> None:
         self._runner = runner
         self._workerinput = workerinput
-        self._inheritance = inheritance
+        self._start_over = start_over
         self._listeners = listeners
         self._output = output
         self._debugger = debugger
@@ -86,6 +86,7 @@ class Worker:
         self._name: str = workerinput["workerid"]
         self._wholes = Wholes(self._name)
         self._config: pytest.Config
+        self._session: pytest.Session
         self._items: dict[str, deque[pytest.Item]] = {}
         self._queue: deque[Ordered] = deque()
         self._finishing = False
@@ -110,7 +111,7 @@ class Worker:
         for item in session.items:
             self._items.setdefault(as_sent(item.nodeid), deque()).append(item)
         self._runner.send("ready")
-        last = LastItem.from_parent(session, name="dyno-next", worker=self)
+        last = LastItem.from_parent(session, name="dyno-next", ask=self._ancestors_of_next)
         try:
             while (ordered := self._next(patient=True)) is not None:
                 self._queue.popleft()
@@ -131,14 +132,12 @@ class Worker:
         return True
 
     def _become_worker(self, session: pytest.Session) -> None:
-        self._config = session.config
+        self._session, self._config = session, session.config
         config: Any = session.config
-        # Plugins tell a worker from a controller by these, as pytest-xdist sets them.
-        os.environ["PYTEST_XDIST_WORKER"] = self._name
-        os.environ["PYTEST_XDIST_WORKER_COUNT"] = str(self._workerinput["workercount"])
-        os.environ["PYTEST_XDIST_TESTRUNUID"] = self._workerinput["testrunuid"]
+        announce(self._workerinput)
         config.workerinput = self._workerinput
-        config.workeroutput = {}
+        if not hasattr(config, "workeroutput"):
+            config.workeroutput = {}
         _pytest_session.forget_failures(session)
         restart_capture(config, self._output.begin)
         self._output.take_live_log(config)
@@ -154,7 +153,7 @@ class Worker:
         config.pluginmanager.register(self, "dyno-worker")
         known.prepare_worker(config)
         with captured(config):
-            for problem in self._inheritance.start_over(session):
+            for problem in self._start_over(session):
                 warning = {"message": problem, "test": None, "place": self._name}
                 self._runner.send("warned", warning=warning)
 
@@ -246,7 +245,7 @@ class Worker:
                 self._take(self._runner.receive())
         return self._queue[0] if self._queue else None
 
-    def ancestors_of_next(self, session: pytest.Session) -> list[Any]:
+    def _ancestors_of_next(self, session: pytest.Session) -> list[Any]:
         """What pytest is to leave set up when it tears a last test down."""
         ordered = self._next(patient=False)
         if ordered is not None:
@@ -277,7 +276,7 @@ class Worker:
             case "run":
                 self._asked = self._waiting = False
                 for order in message["tests"]:
-                    same = self._items[order["test"]]
+                    same = self._items.get(order["test"]) or self._missing(order["test"])
                     # pytest may collect one node id twice (--keep-duplicates).
                     same.rotate(-1)
                     terms = order.get("limits"), order.get("env", {})
@@ -292,6 +291,11 @@ class Worker:
             case unknown:
                 # Passed over, a test would be lost that the runner takes for run.
                 raise ValueError(f"a message that no worker knows: {unknown!r}")
+
+    def _missing(self, test: str) -> deque[pytest.Item]:
+        """What stands for a test that was collected by the template, and not here again."""
+        item = MissingItem.from_parent(self._session, name=test, nodeid=test)
+        return self._items.setdefault(test, deque([item]))
 
     # What pytest tells.
 
@@ -365,6 +369,13 @@ class Worker:
             self._runner.send("output", packed=packed)
 
 
+def announce(workerinput: dict[str, Any]) -> None:
+    """Let plugins tell a worker from a controller, as pytest-xdist does."""
+    os.environ["PYTEST_XDIST_WORKER"] = workerinput["workerid"]
+    os.environ["PYTEST_XDIST_WORKER_COUNT"] = str(workerinput["workercount"])
+    os.environ["PYTEST_XDIST_TESTRUNUID"] = workerinput["testrunuid"]
+
+
 def _restore(variables: dict[str, str | None]) -> None:
     for name, value in variables.items():
         if value is None:
@@ -375,21 +386,3 @@ def _restore(variables: dict[str, str | None]) -> None:
 
 def _qualified_name(kind: type[BaseException]) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
-
-
-class LastItem(pytest.Item):
-    """Stands for the item after the last that a worker knows of.
-
-    pytest asks an item for its ancestors only when it decides what to tear down.
-    That is the latest moment to ask the runner for more work, and here it is asked.
-    """
-
-    def __init__(self, *, worker: Worker, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self._dyno_worker = worker
-
-    def listchain(self) -> list[Any]:
-        return self._dyno_worker.ancestors_of_next(self.session)
-
-    def runtest(self) -> None:
-        raise NotImplementedError("this item stands for another and is never run")

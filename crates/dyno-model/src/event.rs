@@ -66,11 +66,6 @@ pub enum Event {
         #[serde(flatten)]
         display: Display,
     },
-    /// Workers are forked although the templates hold what a fork does not survive.
-    UnsafeToFork {
-        /// What was found.
-        hazards: Vec<Hazard>,
-    },
     /// Something could not be collected.
     CollectFailed(CollectFailure),
     /// A file or folder skipped itself as a whole (`allow_module_level`). pytest counts it.
@@ -106,12 +101,15 @@ pub enum Event {
         /// one first.
         suspects: Vec<TestId>,
     },
-    /// A worker was forked.
+    /// A worker was forked, or started as an interpreter of its own.
     WorkerStarted {
         /// The worker.
         worker: WorkerId,
         /// Its process id.
         pid: u32,
+        /// What its template held that a fork does not survive: with any, it was not forked.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        hazards: Vec<Hazard>,
     },
     /// A unit was given to a worker.
     UnitAssigned {

@@ -12,6 +12,7 @@
 
 mod canvas;
 mod closing;
+mod fresh_workers;
 mod losses;
 mod notices;
 mod outcomes;

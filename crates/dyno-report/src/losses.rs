@@ -1,7 +1,7 @@
 //! Processes of dyno's own that ended before their work did.
 
 use crate::canvas::{Canvas, Ink};
-use dyno_model::{Hazard, ProcessExit, TestId, WorkerFailure, WorkerId};
+use dyno_model::{ProcessExit, TestId, WorkerFailure, WorkerId};
 use std::fmt::Write;
 
 /// So many tests are named that may have ended a template.
@@ -33,20 +33,6 @@ pub(crate) fn templates(lost: &[String], canvas: &mut Canvas) {
     canvas.sep('=', "LOST TEMPLATES", &[Ink::Yellow]);
     for text in lost {
         canvas.line(text, &[]);
-    }
-}
-
-/// The section about what a fork does not survive, in a run that forked all the same.
-pub(crate) fn hazards(found: &[Hazard], canvas: &mut Canvas) {
-    if found.is_empty() {
-        return;
-    }
-    canvas.sep('=', "UNSAFE TO FORK", &[Ink::Yellow]);
-    let intro = "after the collection these were there, and a test that uses them in a worker may \
-                 hang or fail where it does not under pytest:";
-    canvas.line(intro, &[]);
-    for Hazard { what, why } in found {
-        canvas.line(&format!("  {what}: {why}"), &[]);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::canvas::{Canvas, Ink, Place};
 use crate::closing;
+use crate::fresh_workers::FreshWorkers;
 use crate::losses;
 use crate::notices;
 use crate::outcomes::count;
@@ -13,8 +14,7 @@ use crate::stats::{Passes, Stats};
 use crate::style::Style;
 use crate::warnings;
 use dyno_model::{
-    Event, ExitCode, Hazard, Item, ProcessExit, Stamped, Stop, Stream, TestId, WorkerFailure,
-    WorkerId,
+    Event, ExitCode, Item, ProcessExit, Stamped, Stop, Stream, TestId, WorkerFailure, WorkerId,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -57,7 +57,7 @@ struct Session {
     running: BTreeMap<TestId, WorkerId>,
     lost: Vec<(WorkerId, ProcessExit, WorkerFailure)>,
     lost_templates: Vec<String>,
-    hazards: Vec<Hazard>,
+    fresh: FreshWorkers,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,9 +153,11 @@ impl Terminal {
                 exit,
                 failure: Some(failure),
             } => self.worker_failed(*worker, *exit, failure),
-            Event::UnsafeToFork { hazards } => {
+            Event::WorkerStarted {
+                worker, hazards, ..
+            } => {
                 if let Some(session) = &mut self.session {
-                    session.hazards.clone_from(hazards);
+                    session.fresh.started(*worker, hazards);
                 }
             }
             Event::TemplateLost { exit, suspects } => self.template_lost(*exit, suspects),
@@ -184,7 +186,6 @@ impl Terminal {
             | Event::CollectFailed(_)
             | Event::CollectSkipped { .. }
             | Event::Debugged { .. }
-            | Event::WorkerStarted { .. }
             | Event::UnitAssigned { .. }
             | Event::Warned(_)
             | Event::WorkerEnded { failure: None, .. } => {}
@@ -234,7 +235,7 @@ impl Terminal {
             running: BTreeMap::new(),
             lost: Vec::new(),
             lost_templates: Vec::new(),
-            hazards: Vec::new(),
+            fresh: FreshWorkers::default(),
         });
     }
 
@@ -334,7 +335,7 @@ impl Terminal {
         self.plugins_sections(&session.plugin_sections);
         losses::workers(&session.lost, &mut self.canvas);
         losses::templates(&session.lost_templates, &mut self.canvas);
-        losses::hazards(&session.hazards, &mut self.canvas);
+        session.fresh.show(&mut self.canvas);
         if whole {
             short_summary::show(
                 &self.stats,

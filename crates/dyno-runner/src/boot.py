@@ -24,10 +24,7 @@ except ModuleNotFoundError as error:
 if int(pytest.__version__.split(".")[0]) < 8:
     unfit("%s has pytest %s, and dyno needs 8 or newer" % (sys.executable, pytest.__version__))
 try:
-    if module == "dyno.collector":
-        from dyno.collector import main
-    else:
-        from dyno.template import main
+    main = __import__(module, fromlist=["main"]).main
 except ModuleNotFoundError as error:
     if error.name not in ("dyno", module):
         raise

@@ -322,7 +322,7 @@ impl<'a, F: FnMut(&Stamped)> Driver<'a, F> {
             Input::Template(TemplateId::FIRST, FromTemplate::Hello { pid, .. }) => {
                 self.host.is_process(*pid);
             }
-            Input::Template(_, FromTemplate::Forked { worker, pid }) => {
+            Input::Template(_, FromTemplate::Forked { worker, pid, .. }) => {
                 self.workers.forked(*worker, *pid);
             }
             _ => {}

@@ -276,12 +276,15 @@ pub enum FromTemplate {
     Part(Part),
     /// The first template has parked: these are the tests to run.
     Collected(Box<Collected>),
-    /// A worker was forked.
+    /// A worker was forked, or started as an interpreter of its own.
     Forked {
         /// The worker.
         worker: WorkerId,
         /// Its process id.
         pid: u32,
+        /// What the template holds that a fork does not survive: with any, it was not forked.
+        #[serde(default, rename = "unsafe")]
+        hazards: Vec<Hazard>,
     },
     /// A worker ended.
     WorkerExited {
@@ -320,9 +323,6 @@ pub struct Part {
     /// The modules, other than test files, that were imported, in that order.
     #[serde(default)]
     pub modules: Vec<String>,
-    /// What makes a fork of a sibling unsafe.
-    #[serde(default)]
-    pub hazards: Vec<Hazard>,
 }
 
 /// The outcome of a collection.
@@ -334,9 +334,6 @@ pub struct Collected {
     pub deselected: u64,
     /// Resolved options that the runner and the report need.
     pub options: SessionOptions,
-    /// What makes a fork unsafe.
-    #[serde(default)]
-    pub hazards: Vec<Hazard>,
 }
 
 /// pytest's options as it resolved them from the command line and the ini file.

@@ -106,6 +106,36 @@ def test_data_equal_a_serial_runs(tmp_path: Path, options: list[str], workers: i
     assert is_clean(runs.dyno)
 
 
+def test_data_of_workers_that_are_no_forks_equal_a_serial_runs(tmp_path: Path) -> None:
+    """Those that start later must not erase what is there."""
+    thread = (
+        "import threading, time\n"
+        "threading.Thread(target=time.sleep, args=(600,), daemon=True).start()\n"
+    )
+    files = {**TESTS, "conftest.py": thread + TESTS.get("conftest.py", "")}
+    options = ["--cov=pkg", "--cov-branch", "--cov-context=test"]
+    runs = pair(tmp_path, files, *options, workers=2)
+    runs.check()
+    assert "FRESH INTERPRETERS" in runs.got.stdout
+    assert measured(runs.dyno) == measured(runs.pytest)
+    assert is_clean(runs.dyno)
+    # The last test is tried again when the data of the others is saved.
+    again = tmp_path / "again"
+    flaky = (
+        "from pathlib import Path\n"
+        "def test_flaky():\n"
+        "    path = Path('tried')\n"
+        "    if not path.exists(): path.touch(); assert False\n"
+    )
+    write_suite(again, {**files, "test_z.py": flaky})
+    got = run_dyno(
+        again, "-n", "1", "--retries", "1", "--deselect", "test_c.py::test_fails", *options
+    )
+    assert got.closing_counts()["flaky"] == 1, got.text
+    assert "2 workers were not forked" in got.stdout
+    assert measured(again) == measured(runs.pytest)
+
+
 def test_the_report_is_pytests_own(tmp_path: Path) -> None:
     runs = pair(
         tmp_path,

@@ -33,10 +33,6 @@ impl Machine {
         }
         let (siblings, mut deselected) = self.siblings.take_items();
         deselected += collected.deselected;
-        let mut hazards = collected.hazards;
-        hazards.extend(self.siblings.take_hazards());
-        hazards.sort();
-        hazards.dedup();
         let options = collected.options;
         let mut templates: Vec<Vec<Item>> = [collected.items].into_iter().chain(siblings).collect();
         if let Some(part) = self.settings.partition {
@@ -71,9 +67,6 @@ impl Machine {
             deselected,
             display: options.display,
         }));
-        if !hazards.is_empty() {
-            effects.push(Effect::Record(Event::UnsafeToFork { hazards }));
-        }
         self.tell_carried(carried, effects);
         effects.push(Effect::Record(Event::Planned {
             units: u32::try_from(plan.jobs.len()).unwrap_or(u32::MAX),

@@ -1,7 +1,7 @@
 //! The templates that share the import with the first.
 
 use super::{Effect, Leave, Machine, State};
-use dyno_model::{ExitCode, Hazard, Item, ProcessExit, TemplateId, WorkerId};
+use dyno_model::{ExitCode, Item, ProcessExit, TemplateId, WorkerId};
 use dyno_wire::template::{Part, TestPlace, ToTemplate};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -71,17 +71,6 @@ impl Siblings {
             }
         }
         (items, deselected)
-    }
-
-    /// What makes a fork of a sibling unsafe.
-    pub(super) fn take_hazards(&mut self) -> Vec<Hazard> {
-        let mut hazards = Vec::new();
-        for sibling in self.others.values_mut() {
-            if let Sibling::Collected(part) = sibling {
-                hazards.append(&mut part.hazards);
-            }
-        }
-        hazards
     }
 
     /// What each template is told of the others.

@@ -77,10 +77,18 @@ impl Machine {
                 self.replaced(*collected, effects);
             }
             FromTemplate::Collected(collected) => self.collected(*collected, effects),
-            FromTemplate::Forked { worker, pid } => {
+            FromTemplate::Forked {
+                worker,
+                pid,
+                hazards,
+            } => {
                 if let Some(state) = self.workers.get_mut(worker) {
                     state.pid = Some(pid);
-                    effects.push(Effect::Record(Event::WorkerStarted { worker, pid }));
+                    effects.push(Effect::Record(Event::WorkerStarted {
+                        worker,
+                        pid,
+                        hazards,
+                    }));
                     // It may have been forked after the order to stop went out.
                     if self.stop.is_some() {
                         effects.push(Effect::ToWorker(worker, ToWorker::Stop));

@@ -39,7 +39,6 @@ pub(super) fn collected(items: Vec<Item>, maxfail: u64) -> Input {
         TemplateId::FIRST,
         FromTemplate::Collected(Box::new(Collected {
             items,
-            hazards: Vec::new(),
             deselected: 0,
             options: SessionOptions {
                 display: Display {
@@ -182,7 +181,11 @@ impl Bench {
     /// The template says that it forked it.
     pub(super) fn forked(&mut self, worker: WorkerId) {
         let pid = 100 + worker.0;
-        let forked = FromTemplate::Forked { worker, pid };
+        let forked = FromTemplate::Forked {
+            worker,
+            pid,
+            hazards: Vec::new(),
+        };
         self.put(Input::Template(TemplateId::FIRST, forked));
     }
 
