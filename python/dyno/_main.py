@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import os
 import socket
 import sys
+import threading
 import traceback
+from typing import NoReturn
 
 import pytest
 
 from dyno._wire import PROTOCOL, Connection
 
-__all__ = ["greet", "keep_xdist_out", "run_pytest"]
+__all__ = ["greet", "keep_xdist_out", "leave", "run_pytest"]
 
 
 def greet(descriptor: int) -> Connection:
@@ -42,6 +46,28 @@ def run_pytest(args: list[str], plugins: list[object]) -> int:
         else:
             traceback.print_exc()
         return 1
+
+
+def leave(code: int) -> NoReturn:
+    """End this process as Python does, but for taking the interpreter apart.
+
+    That frees every object one by one, which after a fork copies every page of them first:
+    a tenth of a second for pytest alone, seconds for large libraries. What has to be done
+    at the end is done: threads are joined, what is registered at exit runs, Python's and C's,
+    and what is buffered is written.
+    """
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            stream.flush()
+    try:
+        from ctypes import PyDLL
+    except ImportError:
+        sys.exit(code)
+    # It keeps Python's lock, so that no daemon thread runs meanwhile.
+    PyDLL(None).exit(code)
+    raise AssertionError("exit(3) returned")
 
 
 def keep_xdist_out(config: pytest.Config) -> object:

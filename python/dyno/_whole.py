@@ -96,6 +96,8 @@ class Wholes:
             file.buffer.spilled if isinstance(file.buffer, _Spool) else file.buffer
         )
         size = 0 if source is None else os.fstat(source.fileno()).st_size
+        if source is not None and not size:
+            return ""
         if source is None or size <= MOST:
             text: str = snap()
             return text

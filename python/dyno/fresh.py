@@ -15,7 +15,7 @@ import socket
 import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import pytest
 
@@ -24,7 +24,7 @@ from dyno import _pytest_private as private
 from dyno._debugger import Debugger
 from dyno._inherited import end_in_silence
 from dyno._listeners import Listeners
-from dyno._main import keep_xdist_out, run_pytest
+from dyno._main import keep_xdist_out, leave, run_pytest
 from dyno._output import Output
 from dyno._pruning import Pruning
 from dyno._terminal import Terminal, Voice
@@ -112,7 +112,7 @@ def _log_of(worker: str) -> Iterator[tuple[Any, ...]]:
         yield os.POSIX_SPAWN_DUP2, 1, 2
 
 
-def main(descriptor: int, args: list[str]) -> int:
+def main(descriptor: int, args: list[str]) -> NoReturn:
     """Run pytest as a worker. ``descriptor`` is the order's."""
     with open(descriptor, "rb") as file:
         order: Order = pickle.load(file)
@@ -124,7 +124,7 @@ def main(descriptor: int, args: list[str]) -> int:
     code = run_pytest(args, [fresh, *fresh.how_to_collect()])
     # The runner hears by it that there is nothing more to say.
     runner.close()
-    return code
+    leave(code)
 
 
 class Fresh:

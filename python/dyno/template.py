@@ -12,7 +12,6 @@ reporter is silent meanwhile, because ``dyno`` prints.
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import gc
 import os
@@ -35,7 +34,7 @@ from dyno._feed import Feed
 from dyno._fork_guard import hazards
 from dyno._inherited import Inheritance
 from dyno._listeners import Listeners
-from dyno._main import greet, keep_xdist_out, run_pytest
+from dyno._main import greet, keep_xdist_out, leave, run_pytest
 from dyno._nodes import Nodes
 from dyno._ordering import Ordering
 from dyno._output import Output
@@ -54,7 +53,7 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 
-def main(descriptor: int, args: list[str]) -> int:
+def main(descriptor: int, args: list[str]) -> NoReturn:
     """Run pytest as the template. ``descriptor`` is the runner's socket."""
     start = Start()
     runner = greet(descriptor)
@@ -79,7 +78,7 @@ def main(descriptor: int, args: list[str]) -> int:
         sys.stdout.flush()
         runner.send("done", code=code & 0xFF)
         runner.close()
-    return code
+    leave(code)
 
 
 class Template:
@@ -208,10 +207,7 @@ class Template:
         known.end_sibling(self._config)
         with contextlib.suppress(Disconnected):
             self._runner.send("done", code=code & 0xFF)
-        atexit._run_exitfuncs()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)
+        leave(0)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:

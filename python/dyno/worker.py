@@ -26,7 +26,7 @@ from dyno._debugger import Debugger
 from dyno._listeners import Listeners
 from dyno._nodes import pack
 from dyno._output import Output
-from dyno._pytest_streams import captured, restart_capture
+from dyno._pytest_streams import captured, restart_capture, silence_reporter
 from dyno._remains import Remains
 from dyno._stand_ins import LastItem, MissingItem
 from dyno._terminal import LastWords
@@ -146,6 +146,7 @@ class Worker:
         random.seed()
         if self._remains.stacks is not None:
             private.redirect_terminal(config, LastWords(self._remains.stacks))
+        silence_reporter(config)
         if not (config.option.usepdb or config.option.trace):
             # A test that kills its process group means what it has started itself.
             os.setpgid(0, 0)

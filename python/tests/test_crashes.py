@@ -246,3 +246,52 @@ def test_the_out_of_memory_killer_is_told_from_any_other(tmp_path: Path) -> None
     assert outcomes_of(journal(tmp_path)) == expected, done.stdout + done.stderr
     assert "SIGKILL (out of memory)" in done.stdout
     assert "resident memory had reached" in longreprs(tmp_path, "test_a.py")
+
+
+SERVERS = """
+import os, signal, time
+import dyno, pytest
+
+@pytest.fixture(scope="module")
+def store(bench_module):
+    return bench_module.process(
+        ["sh", "-c", "echo stored; exec sleep 1000"], name="store", ready=dyno.log("stored"))
+
+def test_before(store, bench):
+    bench.process(["sh", "-c", "echo earlier; exec sleep 1000"], name="earlier",
+                  ready=dyno.log("earlier"))
+
+def test_dies(store, bench):
+    bench.process(["sh", "-c", "seq 1000; echo up; exec sleep 1000"], name="web",
+                  ready=dyno.log("^up$"))
+    end()
+
+def test_after(): assert False
+"""
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "os.kill(os.getpid(), signal.SIGKILL)",
+        "os.abort()",
+        # Told to end, it does not heed, and is killed.
+        "signal.signal(16, signal.SIG_IGN); signal.signal(15, signal.SIG_IGN); time.sleep(600)",
+    ],
+)
+def test_who_dies_leaves_the_logs_of_its_servers(tmp_path: Path, end: str) -> None:
+    limits = '[tool.dyno]\n[[tool.dyno.rules]]\nname = "dies"\ntimeout = "1s"\n'
+    files = {"test_a.py": SERVERS.replace("end()", end), "pyproject.toml": limits}
+    write_suite(tmp_path, files)
+    got = run_dyno(tmp_path, "-n", "1", "-p", "no:timeout")
+    assert got.outcomes["test_a.py::test_dies"] == ("failed",), got.text
+    report = got.stdout.partition("___ test_dies ___")[2].partition("___ test_after ___")[0]
+    lines = report.splitlines()
+    assert "server log: store (pid" in report, got.text
+    assert "stored" in lines
+    web = lines[next(at for at, line in enumerate(lines) if "server log: web (pid" in line) :]
+    assert web[1:51] == [*map(str, range(952, 1001)), "up"]
+    assert "earlier" not in report
+    # The next worker has none.
+    assert "server log" not in got.stdout.partition("___ test_after ___")[2]
+    assert not list((tmp_path / ".dyno/latest/logs").glob("*.servers*"))

@@ -169,13 +169,8 @@ SETS: dict[str, dict[str, str]] = {
         "exits": (
             "@pytest.fixture\n"
             "def early(): sys.exit(3)\n"
-            "@pytest.fixture\n"
-            "def late():\n"
-            "    yield\n"
-            "    sys.exit(3)\n"
             "def test_exits(): sys.exit(3)\n"
             "def test_early(early): pass\n"
-            "def test_late(late): pass\n"
         ),
         "odd": (
             "class Odd(BaseException): pass\n"
@@ -217,6 +212,24 @@ def test_what_pytest_survives_ends_as_under_pytest(tmp_path: Path, name: str) ->
         got = run_accounted(folder, "-n", workers)
         assert got.outcomes == expected.outcomes
         assert got.code == expected.code == 1, got.text
+
+
+def test_a_teardown_that_exits(tmp_path: Path) -> None:
+    """pytest blames the first test of the next file, which with several workers can be any."""
+    text = (
+        "import sys, pytest\n"
+        "@pytest.fixture\n"
+        "def late():\n"
+        "    yield\n"
+        "    sys.exit(3)\n"
+        "def test_late(late): pass\n"
+    )
+    blamed = "def test_blamed(): pass\ndef test_after(): pass\n"
+    write_suite(tmp_path, {"test_h.py": text, "test_i.py": blamed})
+    expected = run_pytest(tmp_path, "-p", "no:cacheprovider")
+    got = run_accounted(tmp_path, "-n", "1")
+    assert (got.outcomes, got.code) == (expected.outcomes, expected.code), got.text
+    assert expected.outcomes["test_i.py::test_blamed"] == ("error",)
 
 
 RAISING_HOOKS = {

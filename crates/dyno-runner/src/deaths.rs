@@ -1,9 +1,9 @@
 //! What can be found out about the end of a worker.
 
 use crate::crash_log;
-use crate::machine::Input;
 use crate::oom::OomCounts;
-use crate::workers::Killed;
+use crate::server_logs;
+use crate::workers::{Killed, Remains};
 use dyno_model::{Phase, ProcessExit, WorkerId};
 use rustix::process::Signal;
 use std::fs;
@@ -25,32 +25,30 @@ impl Deaths {
         }
     }
 
-    /// What is to be known before it is said that a worker ended: its last words, and who
-    /// killed it if it was killed, and not by this process (`is_ours`).
+    /// What is to be known before it is said that a worker ended. Who killed it is looked for
+    /// where it was killed, and not by this process (`is_ours`).
     pub(crate) fn of(
         &mut self,
         worker: WorkerId,
         exit: ProcessExit,
         peak_kib: u64,
         is_ours: bool,
-    ) -> Vec<Input> {
+    ) -> Remains {
         let file = |kind: &str| self.logs.join(format!("{worker}.{kind}"));
         // Those of a fatal signal, else those of a test that took too long.
         let last_words = ["crash", "stacks"].map(|kind| crash_log::take(&file(kind)));
-        let last_words = last_words.into_iter().flatten().next();
-        let phase = phase_in(&file("phase"));
         // Looked at for each, so that a count is this one's.
         let out_of_memory = self.oom_counts.rose();
-        let killed = Killed {
-            out_of_memory,
-            peak_kib,
-        };
         let by_kill = !is_ours && exit == ProcessExit::Signal(Signal::KILL.as_raw());
-        let last_words = last_words.map(|text| Input::LastWords(worker, text));
-        let killed = by_kill.then_some(Input::Killed(worker, killed));
-        let phase = phase.map(|phase| Input::EndedIn(worker, phase));
-        let known = last_words.into_iter().chain(phase).chain(killed);
-        known.collect()
+        Remains {
+            last_words: last_words.into_iter().flatten().next(),
+            phase: phase_in(&file("phase")),
+            killed: by_kill.then_some(Killed {
+                out_of_memory,
+                peak_kib,
+            }),
+            server_logs: server_logs::take(&file("servers")),
+        }
     }
 }
 

@@ -317,7 +317,8 @@ impl<'a, F: FnMut(&Stamped)> Driver<'a, F> {
                 peak_kib,
             } => {
                 let is_ours = self.workers.is_killed(*worker);
-                return self.deaths.of(*worker, *exit, *peak_kib, is_ours);
+                let remains = self.deaths.of(*worker, *exit, *peak_kib, is_ours);
+                return vec![Input::Left(*worker, remains)];
             }
             Input::Template(TemplateId::FIRST, FromTemplate::Hello { pid, .. }) => {
                 self.host.is_process(*pid);

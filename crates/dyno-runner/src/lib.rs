@@ -20,6 +20,7 @@ mod processes;
 mod python;
 mod record;
 mod refeed;
+mod server_logs;
 mod signals;
 mod spawn;
 mod terminal;

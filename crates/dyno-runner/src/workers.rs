@@ -2,7 +2,8 @@
 
 use crate::machine::{Attempt, Overdue, Watch};
 use dyno_model::{
-    Category, Outcome, Phase, PhaseReport, ProcessExit, Status, TemplateId, TestId, WorkerId,
+    Category, Outcome, Phase, PhaseReport, ProcessExit, Section, Status, TemplateId, TestId,
+    WorkerId,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
@@ -42,8 +43,23 @@ pub(crate) struct Worker {
     pub(crate) exit: Option<ProcessExit>,
     /// What its interpreter said when it died.
     pub(crate) detail: Option<String>,
+    /// What its servers had logged when it died.
+    pub(crate) server_logs: Vec<Section>,
     /// What its plugins leave for the template's.
     pub(crate) output: Option<String>,
+}
+
+/// What a worker leaves behind.
+#[derive(Debug, Default)]
+pub(crate) struct Remains {
+    /// The stacks of a fatal signal, perhaps.
+    pub(crate) last_words: Option<String>,
+    /// The phase of a test that it ended in.
+    pub(crate) phase: Option<Phase>,
+    /// What is known of a SIGKILL that ended it.
+    pub(crate) killed: Option<Killed>,
+    /// The ends of the logs of the processes that its benches had started.
+    pub(crate) server_logs: Vec<Section>,
 }
 
 /// What is known of a SIGKILL.
@@ -178,8 +194,18 @@ impl Worker {
         });
     }
 
+    /// It has ended, and left this.
+    pub(crate) fn left(&mut self, remains: Remains) {
+        self.detail = self.detail.take().or(remains.last_words);
+        self.killed = remains.killed;
+        self.server_logs = remains.server_logs;
+        if let Some(phase) = remains.phase {
+            self.ended_in(phase);
+        }
+    }
+
     /// It noted this phase before its end. What it said of the one before may not have come.
-    pub(crate) fn ended_in(&mut self, noted: Phase) {
+    fn ended_in(&mut self, noted: Phase) {
         self.phase = match (noted, self.phase) {
             (Phase::Teardown, Some(Phase::Teardown)) => Some(Phase::Teardown),
             (Phase::Teardown, _) => Some(Phase::Call),
@@ -266,7 +292,7 @@ impl Worker {
             crash: Some(crash),
             skip: None,
             xfail: None,
-            sections: Vec::new(),
+            sections: self.server_logs.clone(),
             attempt: 1,
             counts: true,
         }

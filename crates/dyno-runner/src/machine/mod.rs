@@ -206,19 +206,9 @@ impl Machine {
                 }
                 self.settle(worker, &mut effects);
             }
-            Input::LastWords(worker, text) => {
+            Input::Left(worker, remains) => {
                 if let Some(state) = self.workers.get_mut(worker) {
-                    state.detail.get_or_insert(text);
-                }
-            }
-            Input::EndedIn(worker, phase) => {
-                if let Some(state) = self.workers.get_mut(worker) {
-                    state.ended_in(phase);
-                }
-            }
-            Input::Killed(worker, killed) => {
-                if let Some(state) = self.workers.get_mut(worker) {
-                    state.killed.get_or_insert(killed);
+                    state.left(remains);
                 }
             }
             Input::GraceOver(worker) => self.grace_over(worker, &mut effects),

@@ -1,9 +1,9 @@
 //! What a machine takes in and what it gives.
 
 use super::Pressure;
-use crate::workers::Killed;
+use crate::workers::Remains;
 use dyno_model::{
-    Bytes, Carried, Event, ExitCode, Past, Phase, ProcessExit, Stream, TemplateId, TestId, WorkerId,
+    Bytes, Carried, Event, ExitCode, Past, ProcessExit, Stream, TemplateId, TestId, WorkerId,
 };
 use dyno_wire::template::{FromTemplate, ToTemplate};
 use dyno_wire::worker::{FromWorker, ToWorker};
@@ -47,13 +47,8 @@ pub(crate) enum Input {
         /// What was wrong with its last message; nothing further of it is read.
         garbage: Option<String>,
     },
-    /// What a worker left behind that has ended, as will be said: the stacks of a fatal
-    /// signal, perhaps.
-    LastWords(WorkerId, String),
-    /// In which phase of a test a worker ended, as will be said.
-    EndedIn(WorkerId, Phase),
-    /// SIGKILL ended a worker, as will be said; this is what is known of who sent it.
-    Killed(WorkerId, Killed),
+    /// What a worker left behind that has ended, as will be said.
+    Left(WorkerId, Remains),
     /// A grace period is over.
     GraceOver(WorkerId),
     /// The time that [`super::Machine::wake_at`] named has come.

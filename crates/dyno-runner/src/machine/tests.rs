@@ -2,7 +2,7 @@
 
 use super::workers::BARREN_WORKERS;
 use super::*;
-use crate::workers::Killed;
+use crate::workers::{Killed, Remains};
 use dyno_config::{Rules, TestOptions, resolve, split};
 use dyno_model::{
     Category, Display, Item, Location, Outcome, Phase, PhaseReport, Progress, Status, TestId,
@@ -427,7 +427,11 @@ fn who_sent_sigkill_is_told_where_it_is_known() {
             out_of_memory,
             peak_kib: 3 << 10,
         };
-        run.put(Input::Killed(GW0, killed));
+        let remains = Remains {
+            killed: Some(killed),
+            ..Remains::default()
+        };
+        run.put(Input::Left(GW0, remains));
         run.dies(GW0, 9);
         let told = run.events().find_map(|event| match event {
             Event::Reported { report, .. } => report.longrepr.clone(),
