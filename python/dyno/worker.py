@@ -24,6 +24,7 @@ from dyno import _pytest_private as private
 from dyno import _pytest_session, _reports
 from dyno._debugger import Debugger
 from dyno._listeners import Listeners
+from dyno._memory import memory
 from dyno._nodes import pack
 from dyno._output import Output
 from dyno._pytest_streams import captured, restart_capture, silence_reporter
@@ -367,7 +368,7 @@ class Worker:
             self._runner.send("internal_error", text=f"workeroutput cannot be sent: {error!r}")
             return
         with contextlib.suppress(Disconnected):
-            self._runner.send("output", packed=packed)
+            self._runner.send("output", packed=packed, memory=memory())
 
 
 def announce(workerinput: dict[str, Any]) -> None:

@@ -178,6 +178,9 @@ pub enum Event {
         exit: ProcessExit,
         /// Set where it ended before its work did.
         failure: Option<WorkerFailure>,
+        /// What it had of the machine's memory at the end of its session.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        memory: Option<Memory>,
     },
     /// The run stops before all tests have run.
     Stopping {
@@ -249,6 +252,15 @@ pub enum Progress {
     Count,
     /// None, as with `-s`, or with `classic`.
     Off,
+}
+
+/// The resident memory of a worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Memory {
+    /// KiB that no other process has.
+    pub own_kib: u64,
+    /// KiB that it has in common with others, its template before all.
+    pub shared_kib: u64,
 }
 
 /// Something in a process that a fork of it does not survive.

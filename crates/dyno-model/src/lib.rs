@@ -35,7 +35,7 @@ pub use environment::{
     PluginFixture, Takes,
 };
 pub use event::{
-    Display, Event, Hazard, ProcessExit, Progress, Stamped, Stop, Took, WorkerFailure,
+    Display, Event, Hazard, Memory, ProcessExit, Progress, Stamped, Stop, Took, WorkerFailure,
 };
 pub use exit::ExitCode;
 pub use files::{FileKind, Files, FilesInMemory, FolderEntry};

@@ -2,20 +2,17 @@
 
 use crate::canvas::{Canvas, Ink, Place};
 use crate::closing;
-use crate::fresh_workers::FreshWorkers;
-use crate::losses;
 use crate::notices;
 use crate::outcomes::count;
 use crate::printed::{self, Prints};
+use crate::processes::Processes;
 use crate::progress::{Lanes, Live};
 use crate::sections::{Options, Sections, Traceback};
 use crate::short_summary;
 use crate::stats::{Passes, Stats};
 use crate::style::Style;
 use crate::warnings;
-use dyno_model::{
-    Event, ExitCode, Item, ProcessExit, Stamped, Stop, Stream, TestId, WorkerFailure, WorkerId,
-};
+use dyno_model::{Event, ExitCode, Item, Stamped, Stop, Stream, TestId, WorkerId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -34,6 +31,7 @@ pub struct Terminal {
     /// The time of the last event.
     at: Duration,
     prints: Prints,
+    processes: Processes,
     end: End,
 }
 
@@ -55,9 +53,6 @@ struct Session {
     plugin_sections: String,
     started: BTreeSet<TestId>,
     running: BTreeMap<TestId, WorkerId>,
-    lost: Vec<(WorkerId, ProcessExit, WorkerFailure)>,
-    lost_templates: Vec<String>,
-    fresh: FreshWorkers,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +82,7 @@ impl Terminal {
             failure: None,
             at: Duration::ZERO,
             prints: Prints::default(),
+            processes: Processes::default(),
             end: End::Ahead,
         }
     }
@@ -148,19 +144,11 @@ impl Terminal {
                     session.running.remove(test);
                 }
             }
-            Event::WorkerEnded {
-                worker,
-                exit,
-                failure: Some(failure),
-            } => self.worker_failed(*worker, *exit, failure),
-            Event::WorkerStarted {
-                worker, hazards, ..
-            } => {
-                if let Some(session) = &mut self.session {
-                    session.fresh.started(*worker, hazards);
-                }
+            Event::WorkerStarted { .. }
+            | Event::WorkerEnded { .. }
+            | Event::TemplateLost { .. } => {
+                self.processes.take(event, &mut self.canvas);
             }
-            Event::TemplateLost { exit, suspects } => self.template_lost(*exit, suspects),
             Event::Stopping { why } => self.stop = Some(why.clone()),
             Event::Summary { text } => {
                 if let Some(session) = &mut self.session {
@@ -187,8 +175,7 @@ impl Terminal {
             | Event::CollectSkipped { .. }
             | Event::Debugged { .. }
             | Event::UnitAssigned { .. }
-            | Event::Warned(_)
-            | Event::WorkerEnded { failure: None, .. } => {}
+            | Event::Warned(_) => {}
         }
     }
 
@@ -233,9 +220,6 @@ impl Terminal {
             plugin_sections: String::new(),
             started: BTreeSet::new(),
             running: BTreeMap::new(),
-            lost: Vec::new(),
-            lost_templates: Vec::new(),
-            fresh: FreshWorkers::default(),
         });
     }
 
@@ -264,27 +248,6 @@ impl Terminal {
     }
 
     /// A worker that died in a test has its report; one that died between tests has not.
-    fn worker_failed(&mut self, worker: WorkerId, exit: ProcessExit, failure: &WorkerFailure) {
-        if failure.test.is_some() {
-            return;
-        }
-        self.canvas.start_line();
-        let line = format!("[{worker}] worker ended by {exit} between two tests");
-        self.canvas.line(&line, &[Ink::Red]);
-        if let Some(session) = &mut self.session {
-            session.lost.push((worker, exit, failure.clone()));
-        }
-    }
-
-    fn template_lost(&mut self, exit: ProcessExit, suspects: &[TestId]) {
-        let text = losses::template(exit, suspects);
-        self.canvas.start_line();
-        self.canvas.line(&format!("dyno: {text}"), &[Ink::Yellow]);
-        if let Some(session) = &mut self.session {
-            session.lost_templates.push(text);
-        }
-    }
-
     fn finished(&mut self, exit: ExitCode, elapsed: Duration) {
         self.end = End::Shown;
         let Some(session) = self.session.take() else {
@@ -333,9 +296,8 @@ impl Terminal {
             sections.passes();
         }
         self.plugins_sections(&session.plugin_sections);
-        losses::workers(&session.lost, &mut self.canvas);
-        losses::templates(&session.lost_templates, &mut self.canvas);
-        session.fresh.show(&mut self.canvas);
+        self.processes
+            .show(session.live.verbosity, &mut self.canvas);
         if whole {
             short_summary::show(
                 &self.stats,

@@ -200,6 +200,7 @@ fn a_worker_that_dies_between_tests_is_told_and_one_that_dies_in_a_test_is_not_t
             test,
             detail: detail.map(str::to_owned),
         }),
+        memory: None,
     };
     let mut events = begin(&[A, B, C], 0, 2);
     events.extend(ran(A, 0, Outcome::Passed));

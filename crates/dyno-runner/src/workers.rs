@@ -2,8 +2,8 @@
 
 use crate::machine::{Attempt, Overdue, Watch};
 use dyno_model::{
-    Category, Outcome, Phase, PhaseReport, ProcessExit, Section, Status, TemplateId, TestId,
-    WorkerId,
+    Category, Memory, Outcome, Phase, PhaseReport, ProcessExit, Section, Status, TemplateId,
+    TestId, WorkerId,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
@@ -47,6 +47,8 @@ pub(crate) struct Worker {
     pub(crate) server_logs: Vec<Section>,
     /// What its plugins leave for the template's.
     pub(crate) output: Option<String>,
+    /// What it had at the end of its session.
+    pub(crate) memory: Option<Memory>,
 }
 
 /// What a worker leaves behind.

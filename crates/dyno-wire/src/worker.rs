@@ -5,7 +5,7 @@
 //! pytest what the next item is, so that it keeps or tears down the same fixtures as it
 //! would in a serial run. So no unit is promised to a worker before it can start it.
 
-use dyno_model::{Phase, PhaseReport, TestId, Took, Warning};
+use dyno_model::{Memory, Phase, PhaseReport, TestId, Took, Warning};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -124,6 +124,9 @@ pub enum FromWorker {
     Output {
         /// Packed: text that only the Python side reads.
         packed: String,
+        /// What it has of the machine's memory now.
+        #[serde(default)]
+        memory: Option<Memory>,
     },
     /// pytest failed in the worker, outside of any test.
     InternalError {

@@ -339,6 +339,7 @@ fn the_templates_plugins_hear_of_a_workers_end_after_its_reports() {
     let packed = "what its plugins leave".to_owned();
     let output = FromWorker::Output {
         packed: packed.clone(),
+        memory: None,
     };
     run.says(GW0, [output]);
     run.dies(GW1, 11);

@@ -93,9 +93,10 @@ impl Machine {
                 }
                 self.stop(Stop::Asked { reason }, effects);
             }
-            FromWorker::Output { packed } => {
+            FromWorker::Output { packed, memory } => {
                 if let Some(state) = self.workers.get_mut(worker) {
                     state.output = Some(packed);
+                    state.memory = memory;
                 }
             }
             FromWorker::InternalError { text } => {
@@ -248,6 +249,7 @@ impl Machine {
             worker,
             exit,
             failure,
+            memory: state.memory,
         }));
         let down = Feed::Down {
             worker,
