@@ -85,7 +85,7 @@ pins: $(STAMPS)/uv ## Pin requirements/*.in anew into requirements/*.txt.
 parity: $(STAMPS)/parity ## Compare with pytest on other projects. ARGS="click --no-outcomes" narrows it.
 	$(PARITY)/bin/python scripts/parity/corpus.py --page docs/parity.md $(ARGS)
 
-bench: $(STAMPS)/bench ## Measure against pytest, xdist, rtest and karva. ARGS="trivial" narrows it.
+bench: $(STAMPS)/bench $(STAMPS)/parity ## Measure against pytest, xdist, rtest and karva. ARGS="trivial" narrows it.
 	$(BENCH)/bin/python benches/bench.py --dyno $(VENV)/bin/dyno --page docs/benchmarks.md $(ARGS)
 
 fuzz: $(STAMPS)/cargo-fuzz ## Fuzz each reader of text for FUZZ_SECONDS (60).

@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
 """Measures dyno against pytest, pytest-xdist, rtest and karva, in one session.
 
-Whole processes, from their start to their end, by the wall; the memory of the largest
-process. Repetitions are interleaved, so that what the machine does besides hits all alike;
-medians are told, and the ratio to pytest. `make bench` runs it and keeps
-`docs/benchmarks.md`.
+Whole processes, from their start to their end, by the wall; the processors' time of all their
+processes; the memory of the largest one. Repetitions are interleaved, so that what the machine
+does besides hits all alike; medians are told, and the ratio to pytest. `make bench` runs it and
+keeps `docs/benchmarks.md`.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
 import shutil
@@ -24,6 +25,9 @@ from importlib import metadata
 from pathlib import Path
 
 import trees
+
+sys.path.append(str(Path(__file__).resolve().parent.parent / "scripts/parity"))
+import projects
 
 __all__: list[str] = []
 
@@ -43,6 +47,7 @@ class Contender:
     to_first_test: bool = False
     codes: Sequence[int] = (0,)
     seconds: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
     megabytes: list[float] = field(default_factory=list)
     problem: str = ""
 
@@ -91,6 +96,7 @@ class Contender:
                     return
                 seconds = float(first.read_text()) - began
         self.seconds.append(seconds)
+        self.cpu.append(usage.ru_utime + usage.ru_stime)
         self.megabytes.append(usage.ru_maxrss / 1024)
 
 
@@ -108,20 +114,21 @@ class Table:
                 contender.run()
                 if repetition == 0:
                     contender.seconds.clear()
+                    contender.cpu.clear()
                     contender.megabytes.clear()
 
     def __str__(self) -> str:
         lines = [
             f"## {self.title}",
             "",
-            "| contender | median, s | least, s | most, s | pytest takes | peak memory, MB |",
-            "|---|--:|--:|--:|--:|--:|",
+            "| contender | median, s | least, s | most, s | pytest takes | CPU, s | peak, MB |",
+            "|---|--:|--:|--:|--:|--:|--:|",
         ]
         base = next((one for one in self.contenders if one.name == "pytest"), None)
         for one in self.contenders:
             if not one.seconds:
                 problem = one.problem.replace("|", "/").replace("\n", " ")
-                lines.append(f"| {one.name} | {problem} | | | | |")
+                lines.append(f"| {one.name} | {problem} | | | | | |")
                 continue
             median = statistics.median(one.seconds)
             ratio = ""
@@ -129,7 +136,8 @@ class Table:
                 ratio = f"{statistics.median(base.seconds) / median:.1f} times as long"
             lines.append(
                 f"| {one.name} | {median:.3f} | {min(one.seconds):.3f} | {max(one.seconds):.3f} "
-                f"| {ratio} | {statistics.median(one.megabytes):.0f} |"
+                f"| {ratio} | {statistics.median(one.cpu):.2f} "
+                f"| {statistics.median(one.megabytes):.0f} |"
             )
         return "\n".join(lines)
 
@@ -262,6 +270,82 @@ def run_one(run: Commands, place: Path) -> Table:
     )
 
 
+def start_up(run: Commands, place: Path) -> Table:
+    """To the body of the first test."""
+    tree = place / "start"
+    trees.one_test(tree)
+    return Table(
+        "Time to the first test of a tree of one",
+        [
+            Contender(
+                "python -c 'import pytest', whole", run.peer("python", "-c", "import pytest"), tree
+            ),
+            Contender("pytest", run.pytest("-q"), tree, to_first_test=True),
+            Contender("pytest-xdist -n 1", run.pytest("-q", "-n", "1"), tree, to_first_test=True),
+            Contender("dyno test", run.own("test"), tree, to_first_test=True),
+        ],
+    )
+
+
+def run_dynamo(run: Commands, place: Path) -> Table:
+    """The component tests that the Dynamo wheel carries, in the environment of `make parity`."""
+    (project,) = (one for one in projects.read() if one.name == "ai-dynamo")
+    tree = place / "dynamo"
+    shutil.copytree(project.folder(), tree)
+    there = Commands(projects.PYTHON.parent, run.dyno)
+    options = ["-q", "--continue-on-collection-errors", "-p", "no:cacheprovider"]
+
+    def contender(name: str, command: list[str]) -> Contender:
+        # Some of its tests fail on a machine without an engine.
+        return Contender(name, command, tree, codes=(0, 1))
+
+    return Table(
+        "Run the component tests of the Dynamo wheel",
+        [
+            contender("pytest", there.pytest(*options)),
+            contender("pytest-xdist -n 2", there.pytest(*options, "-n", "2")),
+            contender("dyno test -n 2", there.own("test", *options, "-n", "2")),
+        ],
+    )
+
+
+@dataclass
+class WorkersMemory:
+    """What workers have of their own, and what they share with their template."""
+
+    runs: list[tuple[str, list[str], Path]]
+    rows: list[str] = field(default_factory=list)
+
+    def measure(self, _repetitions: int) -> None:
+        """Runs each once: pages are counted, not timed."""
+        for name, command, tree in self.runs:
+            subprocess.run(command, cwd=tree, stdout=subprocess.DEVNULL, check=False)
+            journal = (tree / ".dyno/latest/journal.jsonl").read_text().splitlines()
+            ends = [end for end in map(json.loads, journal) if end.get("event") == "worker_ended"]
+            for end in ends:
+                own, shared = (end["memory"][kind] / 1024 for kind in ("own_kib", "shared_kib"))
+                self.rows.append(f"| {name} | {end['worker']} | {own:.0f} | {shared:.0f} |")
+
+    def __str__(self) -> str:
+        head = ["| tree | worker | its own, MiB | shared, MiB |", "|---|--:|--:|--:|"]
+        title = "## Resident memory of workers at the end of their session"
+        return "\n".join([title, "", *head, *self.rows])
+
+
+def memory(run: Commands, place: Path) -> WorkersMemory:
+    """Of two workers each."""
+    trivial, engine = place / "memory-trivial", place / "memory-engine"
+    trees.trivial(trivial, 10_000, 200)
+    trees.realistic(engine, 500, 4_000, engine=True)
+    command = run.own("test", "-n", "2")
+    return WorkersMemory(
+        [
+            ("10,000 trivial tests", command, trivial),
+            ("4,000 tests, half of them beside a package of 400 modules", command, engine),
+        ]
+    )
+
+
 def linear(run: Commands, place: Path) -> Table:
     """Cost against size."""
     contenders = []
@@ -295,7 +379,7 @@ def machine() -> str:
 
 def main() -> int:
     """Measures and prints, and writes the page."""
-    tables = {
+    tables: dict[str, Callable[[Commands, Path], Table | WorkersMemory]] = {
         "trivial": collect_trivial,
         "realistic": lambda run, place: collect_realistic(run, place, hooked=False),
         "hooked": lambda run, place: collect_realistic(run, place, hooked=True),
@@ -304,6 +388,9 @@ def main() -> int:
         "run": run_trivial,
         "waiting": run_waiting,
         "one": run_one,
+        "start": start_up,
+        "dynamo": run_dynamo,
+        "memory": memory,
         "linear": linear,
     }
     parser = argparse.ArgumentParser(description=__doc__)

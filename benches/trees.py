@@ -5,9 +5,22 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-__all__ = ["RARE", "realistic", "trivial", "waiting"]
+__all__ = ["RARE", "one_test", "realistic", "trivial", "waiting"]
 
 SEED = 20
+
+
+def one_test(root: Path) -> None:
+    """One test, that says when it runs."""
+    lines = [
+        "import os, time",
+        "def test_first():",
+        "    with open(os.environ['BENCH_FIRST_TEST'], 'w') as file:",
+        "        file.write(repr(time.time()))",
+        "",
+    ]
+    _write(root / "test_first.py", "\n".join(lines))
+    _write(root / "pytest.ini", "[pytest]\n")
 
 
 def waiting(root: Path, tests: int, files: int, seconds: float) -> None:
