@@ -76,12 +76,13 @@ def _outside_a_worker(function: Callable[..., Any], config: Any) -> Callable[...
     def call(*args: Any) -> Any:
         names = [name for name in os.environ if name.startswith("PYTEST_XDIST_")]
         variables = {name: os.environ.pop(name) for name in names}
-        workerinput = config.__dict__.pop("workerinput")
+        workerinput = vars(config).pop("workerinput", None)
         try:
             return function(*args)
         finally:
-            config.workerinput = workerinput
             os.environ.update(variables)
+            if workerinput is not None:
+                config.workerinput = workerinput
 
     return call
 

@@ -155,8 +155,10 @@ class Fresh:
     @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_main(self, config: Any) -> None:
         keep_xdist_out(config)
-        config.workerinput = self._order.workerinput
         config.workeroutput = {}
+        if config.pluginmanager.has_plugin("xdist"):
+            # Else nobody has told plugins what they would look for there.
+            config.workerinput = self._order.workerinput
         known.begin_as_template(config)
 
     @pytest.hookimpl(tryfirst=True)

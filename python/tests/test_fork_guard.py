@@ -187,3 +187,20 @@ def test_a_worker_that_cannot_collect_says_what_it_met(tmp_path: Path) -> None:
     got = run_dyno(tmp_path, "-n", "2")
     assert got.code == 3
     assert "no workers here" in got.stdout + got.stderr
+
+
+def test_without_xdist_no_plugin_is_asked_to_be_its_worker(tmp_path: Path) -> None:
+    """pytest-randomly, for one, reads there what only pytest-xdist's hooks let it write."""
+    conftest = BEATS + (
+        "def pytest_configure(config):\n"
+        "    if hasattr(config, 'workerinput'): config.workerinput['seed']\n"
+        "def pytest_configure_node(node): node.workerinput['seed'] = 1\n"
+    )
+    test = "def test_a(pytestconfig): assert pytestconfig.workerinput['workerid'] == 'gw0'\n"
+    write_suite(tmp_path, {"conftest.py": conftest, "test_a.py": test})
+    with_xdist = run_dyno(tmp_path, "-n", "1")
+    assert with_xdist.closing_counts() == {"passed": 1}, with_xdist.text
+    conftest = conftest[: conftest.index("def pytest_configure_node")]
+    (tmp_path / "conftest.py").write_text(conftest)
+    without = run_dyno(tmp_path, "-n", "1", "-p", "no:xdist")
+    assert without.closing_counts() == {"passed": 1}, without.text
