@@ -327,3 +327,17 @@ def test_a_fixture_that_never_returns_is_interrupted(tmp_path: Path, place: str)
     stdout, _ = dyno.communicate(timeout=60)
     assert dyno.returncode == 2, stdout
     assert "KeyboardInterrupt" in stdout
+
+
+def test_a_thread_that_outlives_its_session_fails_nothing(tmp_path: Path) -> None:
+    """pytest would wait for it, for ever; pytest-xdist waits ten seconds, and so do we."""
+    text = (
+        "import threading\n"
+        "def test_a(): threading.Thread(target=threading.Event().wait).start()\n"
+        "def test_b(): pass\n"
+    )
+    write_suite(tmp_path, {"test_a.py": text})
+    got = run_accounted(tmp_path, "-n", "1")
+    assert got.outcomes == {"test_a.py::test_a": ("passed",), "test_a.py::test_b": ("passed",)}
+    assert got.code == 0, got.text
+    assert "does a thread keep it alive?" in got.stdout

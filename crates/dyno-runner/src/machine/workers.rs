@@ -302,6 +302,11 @@ impl Machine {
     ) {
         let detail = state.last_words().unwrap_or_default();
         if state.prospect == Prospect::ToldToFinish {
+            if state.is_struck && state.output.is_some() {
+                // Its session was over and all was said: as under pytest-xdist, which waits so
+                // long too, whatever kept the process says nothing of the tests.
+                return;
+            }
             let message = format!(
                 "worker {worker} ended with {exit} after its last test, while its session was \
                  torn down\nhint: look at the session-scoped fixtures and at what runs at exit\n{detail}"
