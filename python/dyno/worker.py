@@ -23,6 +23,7 @@ from dyno import _known_plugins as known
 from dyno import _pytest_private as private
 from dyno import _pytest_session, _reports
 from dyno._debugger import Debugger
+from dyno._garbage import KeptGarbage
 from dyno._listeners import Listeners
 from dyno._memory import memory
 from dyno._nodes import pack
@@ -153,6 +154,7 @@ class Worker:
             os.setpgid(0, 0)
         os.register_at_fork(after_in_child=self._runner.forget)
         config.pluginmanager.register(self, "dyno-worker")
+        config.pluginmanager.register(KeptGarbage(), "dyno-garbage")
         known.prepare_worker(config)
         with captured(config):
             for problem in self._start_over(session):

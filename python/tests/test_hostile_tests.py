@@ -341,3 +341,22 @@ def test_a_thread_that_outlives_its_session_fails_nothing(tmp_path: Path) -> Non
     assert got.outcomes == {"test_a.py::test_a": ("passed",), "test_a.py::test_b": ("passed",)}
     assert got.code == 0, got.text
     assert "does a thread keep it alive?" in got.stdout
+
+
+def test_garbage_of_one_test_does_not_break_the_report_of_another(tmp_path: Path) -> None:
+    """On Python 3.11 pytest itself ends with an internal error after a few of these."""
+    text = (
+        "import pytest\n"
+        "class Bad:\n"
+        "    def __init__(self): self.me = self\n"
+        "    def __del__(self): raise KeyError('gone')\n"
+        "@pytest.mark.filterwarnings('ignore')\n"
+        "@pytest.mark.parametrize('number', range(300))\n"
+        "def test_it(number):\n"
+        "    for _ in range(number % 7 * 30): [[]]\n"
+        "    Bad()\n"
+        "    assert False\n"
+    )
+    write_suite(tmp_path, {"test_a.py": text})
+    got = run_dyno(tmp_path, "-n", "1", "--no-summary")
+    assert (got.closing_counts(), got.code) == ({"failed": 300}, 1), got.text[-2000:]
