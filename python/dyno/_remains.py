@@ -35,13 +35,20 @@ class Remains:
         else:
             stacks.close()
         with path.with_suffix(".phase").open("wb+") as noted:
-            noted.write(b"s")
+            noted.write(b"s\0")
             noted.flush()
-            self._phase = mmap.mmap(noted.fileno(), 1)
+            self._phase = mmap.mmap(noted.fileno(), 2)
 
     def beside(self, kind: str) -> Path | None:
         """Where this worker's file of another kind goes, if the run keeps files."""
         return self._path and self._path.with_suffix(f".{kind}")
+
+    def note_start(self) -> None:
+        """Note that one more test begins, with its setup: which one, the runner may not have
+        heard when it finds this."""
+        if self._phase is not None:
+            self._phase[1] = (self._phase[1] + 1) % 256
+        self.note_phase("setup")
 
     def note_phase(self, phase: str) -> None:
         """Note which phase of a test begins: to say so would cost more than most phases."""

@@ -175,7 +175,7 @@ class Worker:
         self._limit(ordered.limits)
         before = {name: os.environ.get(name) for name in ordered.env}
         os.environ.update(ordered.env)
-        self._remains.note_phase("setup")
+        self._remains.note_start()
         self._output.mark()
         self._runner.send("started", test=item.nodeid)
         failed_before = item.session.testsfailed

@@ -3,7 +3,7 @@
 use crate::crash_log;
 use crate::oom::OomCounts;
 use crate::server_logs;
-use crate::workers::{Killed, Remains};
+use crate::workers::{Killed, Noted, Remains};
 use dyno_model::{Phase, ProcessExit, WorkerId};
 use rustix::process::Signal;
 use std::fs;
@@ -42,7 +42,7 @@ impl Deaths {
         let by_kill = !is_ours && exit == ProcessExit::Signal(Signal::KILL.as_raw());
         Remains {
             last_words: last_words.into_iter().flatten().next(),
-            phase: phase_in(&file("phase")),
+            noted: noted_in(&file("phase")),
             killed: by_kill.then_some(Killed {
                 out_of_memory,
                 peak_kib,
@@ -52,14 +52,19 @@ impl Deaths {
     }
 }
 
-/// The phase that a worker noted in a file before its end, by the first letter of its name.
-fn phase_in(path: &Path) -> Option<Phase> {
+/// What a worker noted in a file before its end: the first letter of a phase, and how many
+/// tests it had started, counted round a byte.
+fn noted_in(path: &Path) -> Option<Noted> {
     let noted = fs::read(path).ok()?;
     let _ = fs::remove_file(path);
-    match noted.first()? {
-        b's' => Some(Phase::Setup),
-        b'c' => Some(Phase::Call),
-        b't' => Some(Phase::Teardown),
-        _ => None,
-    }
+    let &[letter, starts] = noted.as_slice() else {
+        return None;
+    };
+    let phase = match letter {
+        b's' => Phase::Setup,
+        b'c' => Phase::Call,
+        b't' => Phase::Teardown,
+        _ => return None,
+    };
+    Some(Noted { phase, starts })
 }

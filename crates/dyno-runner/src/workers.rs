@@ -29,6 +29,8 @@ pub(crate) struct Worker {
     pub(crate) running: Option<TestId>,
     /// The phase that the running test is in, as far as was reported.
     pub(crate) phase: Option<Phase>,
+    /// How many tests it has started, counted round a byte.
+    pub(crate) starts: u8,
     /// It has asked for more in the teardown of the last test of its unit.
     pub(crate) unit_is_over: bool,
     /// How long the test may take, or the phase that it is in.
@@ -56,12 +58,21 @@ pub(crate) struct Worker {
 pub(crate) struct Remains {
     /// The stacks of a fatal signal, perhaps.
     pub(crate) last_words: Option<String>,
-    /// The phase of a test that it ended in.
-    pub(crate) phase: Option<Phase>,
+    /// Where it ended.
+    pub(crate) noted: Option<Noted>,
     /// What is known of a SIGKILL that ended it.
     pub(crate) killed: Option<Killed>,
     /// The ends of the logs of the processes that its benches had started.
     pub(crate) server_logs: Vec<Section>,
+}
+
+/// What a worker noted of its last test.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Noted {
+    /// The phase that it was in.
+    pub(crate) phase: Phase,
+    /// How many tests the worker had started, counted round a byte.
+    pub(crate) starts: u8,
 }
 
 /// What is known of a SIGKILL.
@@ -183,6 +194,7 @@ impl Worker {
         }
         self.running = Some(test.clone());
         self.phase = None;
+        self.starts = self.starts.wrapping_add(1);
     }
 
     /// A phase of the running test is over: the next has begun.
@@ -201,8 +213,14 @@ impl Worker {
         self.detail = self.detail.take().or(remains.last_words);
         self.killed = remains.killed;
         self.server_logs = remains.server_logs;
-        if let Some(phase) = remains.phase {
-            self.ended_in(phase);
+        if let Some(noted) = remains.noted {
+            // It may have gone on to another test, of which nothing was heard.
+            let is_heard_of = noted.starts == self.starts;
+            self.ended_in(if is_heard_of {
+                noted.phase
+            } else {
+                Phase::Teardown
+            });
         }
     }
 

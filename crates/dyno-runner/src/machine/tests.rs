@@ -2,7 +2,7 @@
 
 use super::workers::BARREN_WORKERS;
 use super::*;
-use crate::workers::{Killed, Remains};
+use crate::workers::{Killed, Noted, Remains};
 use dyno_config::{Rules, TestOptions, resolve, split};
 use dyno_model::{
     Category, Display, Item, Location, Outcome, Phase, PhaseReport, Progress, Status, TestId,
@@ -415,6 +415,32 @@ fn a_crash_is_an_error_unless_the_call_ran() {
         let category = told.and_then(|report| report.status.category.clone());
         assert_eq!(told.map(|report| report.phase), Some(phase));
         assert_eq!(category, Some(Category::Outcome(outcome)));
+    }
+}
+
+#[test]
+fn a_phase_that_was_noted_is_that_of_the_test_that_was_noted() {
+    let cases = [
+        (Phase::Setup, 1, Phase::Setup),
+        (Phase::Call, 1, Phase::Call),
+        (Phase::Teardown, 1, Phase::Call),
+        // It was in the next test's, and that test is not known to have begun.
+        (Phase::Setup, 2, Phase::Call),
+    ];
+    for (phase, starts, expected) in cases {
+        let mut run = Bench::new(&["-n2"], vec![item("a", &[])], 0);
+        run.says(GW0, [FromWorker::Next, started("a")]);
+        let remains = Remains {
+            noted: Some(Noted { phase, starts }),
+            ..Remains::default()
+        };
+        run.put(Input::Left(GW0, remains));
+        run.dies(GW0, 9);
+        let told = run.events().find_map(|event| match event {
+            Event::Reported { report, .. } => Some(report.phase),
+            _ => None,
+        });
+        assert_eq!(told, Some(expected), "{phase:?} of test {starts}");
     }
 }
 
