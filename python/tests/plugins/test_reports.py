@@ -30,7 +30,7 @@ SUITE = {
         "def test_fails(): print('said'); assert 1 == 2, 'why'\n"
         "@pytest.mark.parametrize('n', range(3), ids=['<a>', 'b&', '\\u00e9'])\n"
         "def test_n(n): pass\n"
-        "class TestIn:\n    def test_in(self, world): pass\n"
+        "class TestIn:\n    def test_in(self): pass\n"
     ),
     "test_b.py": (
         "import pytest\n"
