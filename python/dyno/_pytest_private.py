@@ -24,7 +24,6 @@ from _pytest.warnings import warning_record_to_str
 __all__ = [
     "TerminalStyle",
     "UnmadeItem",
-    "basetemp",
     "before_marks_are_read",
     "claim_numbered_folder",
     "configured",
@@ -169,12 +168,6 @@ def use_terminal_style(config: pytest.Config, style: TerminalStyle | None) -> No
         writer.fullwidth, writer.hasmarkup = style
 
 
-def basetemp(config: pytest.Config) -> str:
-    """Where ``tmp_path`` is made, or nothing (``TempPathFactory``)."""
-    factory: Any = getattr(config, "_tmp_path_factory", None)
-    return str(factory.getbasetemp()) if factory is not None else ""
-
-
 def use_basetemp(config: pytest.Config, folder: str) -> None:
     """Make ``tmp_path`` where another process of the run does."""
     factory: Any = getattr(config, "_tmp_path_factory", None)
@@ -182,11 +175,10 @@ def use_basetemp(config: pytest.Config, folder: str) -> None:
         factory._basetemp = Path(folder)
 
 
-def claim_numbered_folder(config: pytest.Config) -> None:
-    """Make the run's ``pytest-N`` folder before any fork (``TempPathFactory``)."""
+def claim_numbered_folder(config: pytest.Config) -> str:
+    """The run's ``pytest-N`` folder, made before any fork, or nothing (``TempPathFactory``)."""
     factory: Any = getattr(config, "_tmp_path_factory", None)
-    if factory is not None:
-        factory.getbasetemp()
+    return str(factory.getbasetemp()) if factory is not None else ""
 
 
 def use_own_basetemp(config: pytest.Config, name: str) -> None:

@@ -75,7 +75,7 @@ class Start:
             workerinput,
             pruned,
             self._folder,
-            private.basetemp(config),
+            private.claim_numbered_folder(config),
             private.terminal_style(config),
         )
         told = os.memfd_create("dyno-fresh-worker")
