@@ -67,8 +67,9 @@ impl Machine {
             FromTemplate::CollectSkipped { node, skip } => {
                 effects.push(Effect::Record(Event::CollectSkipped { node, skip }));
             }
-            // It is for the asker, not for the run: the driver hands it on.
-            FromTemplate::Recorded { .. } => {}
+            // What is recorded is for the asker, and an end comes as `Input::WorkerExited`, after
+            // all that was printed: the driver sees to both.
+            FromTemplate::Recorded { .. } | FromTemplate::WorkerExited { .. } => {}
             FromTemplate::TerminalWanted => effects.push(Effect::LendTerminal(None)),
             FromTemplate::TerminalReturned => effects.push(Effect::TakeTerminal),
             FromTemplate::Alone => self.alone(),
@@ -94,9 +95,6 @@ impl Machine {
                         effects.push(Effect::ToWorker(worker, ToWorker::Stop));
                     }
                 }
-            }
-            FromTemplate::WorkerExited { worker, status, .. } => {
-                self.exited(worker, ProcessExit::from_wait_status(status), effects);
             }
             FromTemplate::Done { code } if self.replacement.is_awaited() => {
                 self.not_replaced(ProcessExit::Code(code.into()), effects);

@@ -120,6 +120,15 @@ pub(super) fn finished(name: &str) -> FromWorker {
     }
 }
 
+/// It has ended with this wait status.
+fn worker_exited(worker: WorkerId, status: i32) -> Input {
+    Input::WorkerExited {
+        worker,
+        exit: ProcessExit::from_wait_status(status),
+        peak_kib: 0,
+    }
+}
+
 pub(super) fn worker_closed(worker: WorkerId) -> Input {
     Input::WorkerClosed {
         worker,
@@ -168,14 +177,7 @@ impl Bench {
 
     pub(super) fn dies(&mut self, worker: WorkerId, status: i32) {
         self.put(worker_closed(worker));
-        self.put(Input::Template(
-            TemplateId::FIRST,
-            FromTemplate::WorkerExited {
-                worker,
-                status,
-                peak_kib: 0,
-            },
-        ));
+        self.put(worker_exited(worker, status));
     }
 
     /// The template says that it forked it.
@@ -495,12 +497,7 @@ fn a_worker_that_exits_in_mid_test_has_crashed_whatever_its_code() {
 fn an_exit_is_accounted_for_only_after_the_last_word() {
     let mut run = Bench::new(&["-n2"], vec![item("a", &[])], 0);
     run.says(GW0, [FromWorker::Next, started("a")]);
-    let exited = FromTemplate::WorkerExited {
-        worker: GW0,
-        status: 0,
-        peak_kib: 0,
-    };
-    run.put(Input::Template(TemplateId::FIRST, exited));
+    run.put(worker_exited(GW0, 0));
     assert!(run.failures().is_empty());
     run.says(GW0, [FromWorker::Next, finished("a")]);
     run.put(worker_closed(GW0));
@@ -512,12 +509,7 @@ fn an_exit_is_accounted_for_only_after_the_last_word() {
 fn a_socket_that_a_grandchild_holds_open_does_not_hold_the_run() {
     let mut run = Bench::new(&["-n2"], vec![item("a", &[])], 0);
     run.runs(GW0, "a");
-    let exited = FromTemplate::WorkerExited {
-        worker: GW0,
-        status: 0,
-        peak_kib: 0,
-    };
-    run.put(Input::Template(TemplateId::FIRST, exited));
+    run.put(worker_exited(GW0, 0));
     run.put(Input::GraceOver(GW0));
     assert_eq!(run.finish(0), Some(ExitCode::Ok));
 }
@@ -637,14 +629,7 @@ fn a_worker_that_talks_nonsense_is_killed_and_its_test_fails_with_the_reason() {
         garbage: Some("a frame of 9 bytes".to_owned()),
     });
     assert!(run.effects.iter().any(|e| matches!(e, Effect::Kill(GW0))));
-    run.put(Input::Template(
-        TemplateId::FIRST,
-        FromTemplate::WorkerExited {
-            worker: GW0,
-            status: 9,
-            peak_kib: 0,
-        },
-    ));
+    run.put(worker_exited(GW0, 9));
     let told = |event: &Event| match event {
         Event::Reported { report, .. } => report.longrepr.clone(),
         _ => None,
