@@ -17,6 +17,7 @@ mod signals;
 mod snapshot;
 mod spawn;
 mod strike;
+pub mod walls;
 
 pub use adopt::adopt;
 pub use error::SandboxError;
