@@ -24,8 +24,10 @@ __all__ = [
     "begin_as_template",
     "end_sibling",
     "keep_what_others_measured",
+    "loop_scope",
     "prepare_template",
     "prepare_worker",
+    "seal",
     "stays_started",
 ]
 
@@ -48,6 +50,29 @@ def prepare_worker(config: Any) -> None:
         _replace(config, "dyno-benchmarks", sender)
     if private.xml_log(config) is not None:
         _replace(config, "dyno-junit", JunitSender(config))
+
+
+def seal(workerinput: dict[str, Any]) -> None:
+    """In a worker, before plugins are configured: if it is behind walls, what they would connect
+    to in the controller is not there."""
+    reruns: Any = sys.modules.get("pytest_rerunfailures")
+    # Read in 16.0 and 16.7 (2026-11). Workers tell the controller what failed, for a worker that
+    # takes the place of one that crashed; that is what dyno does by itself.
+    if workerinput.get("sealed") and hasattr(reruns, "ClientStatusDB"):
+        reruns.ClientStatusDB = lambda *_: reruns.StatusDB()
+
+
+def loop_scope(item: pytest.Item) -> str | None:
+    """The scope of the event loop that a test shares with others, which asked for it too."""
+    # pytest-asyncio. Read in 1.2 and 1.5 (2026-11). The fixture behind it is a test's only
+    # when that is set up.
+    if type(item).__module__ != "pytest_asyncio.plugin":
+        return None
+    try:
+        scope: str = item._loop_scope  # type: ignore[attr-defined]
+    except Exception:  # noqa: BLE001 - the test will fail of it, and says what is wrong
+        return None
+    return scope
 
 
 def _replace(config: pytest.Config, name: str, plugin: object) -> None:

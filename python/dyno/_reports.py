@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from dyno import _known_plugins as known
 from dyno import _pytest_private as private
 from dyno._pytest_streams import live_log
 from dyno._whole import shorten, shortened
@@ -180,13 +181,19 @@ def _params(item: pytest.Item, keys: ParamKeys) -> Iterator[dict[str, Any]]:
 def _shared_fixtures(item: pytest.Item) -> Iterator[str]:
     """Keys of the class-, module- and package-scoped fixtures of the project's own."""
     indices: dict[str, int] = getattr(getattr(item, "callspec", None), "indices", {})
+    loop = known.loop_scope(item)
+    if loop in _SHARED_SCOPES:
+        yield f"{loop}:{_node_id(item, loop)}::event loop:"
     for name, definition in private.fixture_definitions(item):
-        node_type = _SHARED_SCOPES.get(definition.scope)
-        if node_type is None or not _is_own(definition):
+        if definition.scope not in _SHARED_SCOPES or not _is_own(definition):
             continue
-        node = item.getparent(node_type)
-        place = node.nodeid if node is not None else ""
+        place = _node_id(item, definition.scope)
         yield f"{definition.scope}:{place}:{definition.baseid}:{name}:{indices.get(name, '')}"
+
+
+def _node_id(item: pytest.Item, scope: str) -> str:
+    node = item.getparent(_SHARED_SCOPES[scope])
+    return node.nodeid if node is not None else ""
 
 
 def _is_own(definition: Any) -> bool:

@@ -13,9 +13,10 @@ import pickle
 import signal
 import socket
 import sys
+import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import pytest
 
@@ -30,6 +31,9 @@ from dyno._pruning import Pruning
 from dyno._terminal import Terminal, Voice
 from dyno._wire import Connection
 from dyno.worker import Worker, announce
+
+if TYPE_CHECKING:
+    from dyno._walls import Passage
 
 __all__ = ["Start", "main"]
 
@@ -46,6 +50,8 @@ class Order(NamedTuple):
     folder: str
     basetemp: str
     terminal: private.TerminalStyle | None
+    #: Its way behind walls, if it is to go there (`_walls.go`).
+    way: tuple[int, int, int] | None
 
 
 class Start:
@@ -56,6 +62,8 @@ class Start:
         self._environment = dict(os.environ)
         self._folder = os.getcwd()
         self._arguments = sys.orig_argv
+        #: In seconds since the epoch.
+        self.time = time.time()
 
     def spawn(
         self,
@@ -65,6 +73,7 @@ class Start:
         output: dict[str, Any],
         workerinput: dict[str, Any],
         pruned: dict[str, int],
+        passage: Passage | None,
     ) -> int:
         """Start a worker. It is given the descriptors, which stay open here. Returns its
         process id."""
@@ -77,7 +86,9 @@ class Start:
             self._folder,
             private.claim_numbered_folder(config),
             private.terminal_style(config),
+            passage.way if passage else None,
         )
+        way = passage.descriptors if passage else ()
         told = os.memfd_create("dyno-fresh-worker")
         try:
             with open(told, "wb", closefd=False) as file:
@@ -90,7 +101,7 @@ class Start:
             arguments[at + 2], arguments[at + 4] = str(told), "dyno.fresh"
             # Onto itself: it stays open in the new process, and in no other that a thread
             # starts at this moment.
-            kept = [(os.POSIX_SPAWN_DUP2, one, one) for one in (told, end, *pipes)]
+            kept = [(os.POSIX_SPAWN_DUP2, one, one) for one in (told, end, *pipes, *way)]
             return os.posix_spawn(
                 sys.executable,
                 arguments,
@@ -119,6 +130,10 @@ def main(descriptor: int, args: list[str]) -> NoReturn:
     for inherited in (order.socket, *order.pipes):
         os.set_inheritable(inherited, False)
     os.chdir(order.folder)
+    if order.way:
+        from dyno import _walls
+
+        _walls.go(*order.way)
     runner = Connection(socket.socket(fileno=order.socket))
     fresh = Fresh(runner, order)
     code = run_pytest(args, [fresh, *fresh.how_to_collect()])
@@ -150,6 +165,7 @@ class Fresh:
         self, early_config: pytest.Config
     ) -> Generator[None, object, object]:
         known.keep_what_others_measured(early_config)
+        known.seal(self._order.workerinput)
         return (yield)
 
     @pytest.hookimpl(tryfirst=True)

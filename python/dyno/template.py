@@ -31,7 +31,7 @@ from dyno import _reports, worker
 from dyno._children import Children
 from dyno._debugger import Debugger
 from dyno._feed import Feed
-from dyno._fork_guard import hazards
+from dyno._forking import start_worker
 from dyno._inherited import Inheritance
 from dyno._listeners import Listeners
 from dyno._main import greet, keep_xdist_out, leave, run_pytest
@@ -41,8 +41,9 @@ from dyno._output import Output
 from dyno._pruning import Pruning
 from dyno._pytest_streams import restart_capture
 from dyno._sharing import Claims, Sharing, can_share, import_modules, tell_of_others
-from dyno._siblings import Siblings, fork
+from dyno._siblings import Siblings
 from dyno._terminal import Terminal, Voice
+from dyno._visible import needed
 from dyno._whole import Wholes
 from dyno._wire import Connection, Disconnected
 from dyno.fresh import Start
@@ -303,7 +304,8 @@ class Template:
             listens=self._listeners.all,
         )
         deselected = self._deselected + (self._pruning.count if self._pruning else 0)
-        return {**_reports.collected(session, deselected), "options": options}
+        visible = needed(session.config, self._how_it_began.time)
+        return {**_reports.collected(session, deselected), "options": options, "visible": visible}
 
     def _park(self, session: pytest.Session) -> worker.Worker | None:
         """Serve the runner until the run is over. Returns a worker in a forked child."""
@@ -339,12 +341,8 @@ class Template:
         pipes = [self._runner.take_descriptor() for _ in range(settings["pipes"])]
         number: int = message["worker"]
         node = self._nodes.configure(number, message["workers"], message["run"])
-        unsafe = hazards()
-        if unsafe:
-            how = self._how_it_began
-            pid = how.spawn(session.config, end, pipes, settings, node.workerinput, self._pruned)
-        else:
-            pid = fork()
+        order = message, self._runner, end, pipes, node.workerinput, self._pruned
+        pid, unsafe = start_worker(self._how_it_began, session.config, *order)
         if pid == 0:
             selector.close()
             self._runner.close()

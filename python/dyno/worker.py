@@ -155,6 +155,7 @@ class Worker:
         os.register_at_fork(after_in_child=self._runner.forget)
         config.pluginmanager.register(self, "dyno-worker")
         config.pluginmanager.register(KeptGarbage(), "dyno-garbage")
+        known.seal(self._workerinput)
         known.prepare_worker(config)
         with captured(config):
             for problem in self._start_over(session):

@@ -55,6 +55,9 @@ enum Command {
     /// Keep one process tree: started by `dyno test`, not by hand.
     #[command(hide = true)]
     Keeper(commands::keeper::Args),
+    /// Hold up the walls of a sandbox: started by `dyno test`, not by hand.
+    #[command(hide = true)]
+    Sandbox(commands::sandbox::Args),
 }
 
 fn main() -> ExitCode {
@@ -78,6 +81,7 @@ fn main() -> ExitCode {
         Command::Models(args) => commands::models::run(args),
         Command::Agent(args) => commands::agent::run(args),
         Command::Keeper(args) => commands::keeper::run(args),
+        Command::Sandbox(args) => commands::sandbox::run(args),
     };
     done.unwrap_or_else(|error| {
         anstream::eprintln!("dyno: {error:#}");

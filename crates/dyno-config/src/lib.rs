@@ -16,4 +16,4 @@ mod terms;
 pub use options::{TestOptions, Workers};
 pub use settings::{Load, Repeat, Settings, SettingsError, resolve};
 pub use split::{Split, split, split_for};
-pub use terms::{Lane, Rules, RulesError, Terms, TimeoutMarker, Timeouts};
+pub use terms::{Beside, Rules, RulesError, Terms, TimeoutMarker, Timeouts};

@@ -111,6 +111,11 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         hazards: Vec<Hazard>,
     },
+    /// Sealed workers do without these walls, which cannot be built here. Told once.
+    WallsMissing {
+        /// Each.
+        walls: Vec<MissingWall>,
+    },
     /// A unit was given to a worker.
     UnitAssigned {
         /// The unit.
@@ -269,6 +274,15 @@ pub struct Hazard {
     /// A thread or an open device, by its name.
     pub what: String,
     /// What it is, and what becomes of it.
+    pub why: String,
+}
+
+/// A wall of a sandbox that cannot be built.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MissingWall {
+    /// Its name: `net`, `mount`, `pid`, `ipc`, `uts`, or `all`.
+    pub wall: String,
+    /// What was tried, and what the kernel said.
     pub why: String,
 }
 

@@ -15,6 +15,7 @@ mod files;
 mod fnmatch;
 mod id;
 mod item;
+mod lane;
 mod micros;
 mod os_path;
 mod outcome;
@@ -35,13 +36,15 @@ pub use environment::{
     PluginFixture, Takes,
 };
 pub use event::{
-    Display, Event, Hazard, Memory, ProcessExit, Progress, Stamped, Stop, Took, WorkerFailure,
+    Display, Event, Hazard, Memory, MissingWall, ProcessExit, Progress, Stamped, Stop, Took,
+    WorkerFailure,
 };
 pub use exit::ExitCode;
 pub use files::{FileKind, Files, FilesInMemory, FolderEntry};
 pub use fnmatch::Fnmatch;
 pub use id::{InvalidId, RunId, TemplateId, TestId, UnitId, WorkerId};
 pub use item::{Item, Location, Marker};
+pub use lane::Lane;
 pub use os_path::{absolute_path, python_text};
 pub use outcome::{Category, Outcome, Tally};
 pub use partition::{Dealing, Partition};

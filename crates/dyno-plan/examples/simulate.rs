@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release -p dyno-plan --example simulate`
 
-use dyno_model::{Capacity, Claim, TemplateId, TestId, UnitId, WorkerId};
+use dyno_model::{Capacity, Claim, Lane, TemplateId, TestId, UnitId, WorkerId};
 use dyno_plan::{Action, Input, Job, Order, Planner, Unit};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet};
@@ -63,7 +63,7 @@ fn simulate(lengths: &[Duration]) -> (Duration, Duration) {
         },
         claim: Claim::default(),
         expected: Some(*length),
-        alone: false,
+        lane: Lane::Shared,
     });
     let jobs: Vec<Job> = jobs.collect();
     let began = std::time::Instant::now();

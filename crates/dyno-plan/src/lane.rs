@@ -2,7 +2,7 @@
 //! start.
 
 use crate::Unit;
-use dyno_model::{Claim, TemplateId};
+use dyno_model::{Claim, Lane, TemplateId};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,8 +12,8 @@ use std::time::Duration;
 pub(crate) struct Home {
     /// Forks of this template.
     pub(crate) template: TemplateId,
-    /// Those that run one unit and nothing else.
-    pub(crate) alone: bool,
+    /// Those that run units of this lane: of any but the shared one, a single unit.
+    pub(crate) lane: Lane,
 }
 
 /// A unit's place in the order: before all with a greater one.

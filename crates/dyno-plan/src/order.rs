@@ -2,7 +2,7 @@
 
 use crate::Unit;
 use crate::lane::Rank;
-use dyno_model::Claim;
+use dyno_model::{Claim, Lane};
 use std::time::Duration;
 
 /// A unit with what is known of it.
@@ -14,8 +14,8 @@ pub struct Job {
     pub claim: Claim,
     /// How long it took in earlier runs; absent where that is not known.
     pub expected: Option<Duration>,
-    /// It runs in a process of its own.
-    pub alone: bool,
+    /// In which process it runs.
+    pub lane: Lane,
 }
 
 /// In which order units start where nothing else decides.

@@ -12,7 +12,7 @@ use crate::crew::{Count, Crew, Doing};
 use crate::held::Held;
 use crate::lane::{Home, Lanes, Place, Rank, Waiting};
 use crate::order::{Job, Order, ranks};
-use dyno_model::{Capacity, Claim, TemplateId, TestId, WorkerId};
+use dyno_model::{Capacity, Claim, Lane, TemplateId, TestId, WorkerId};
 use std::time::Duration;
 
 /// So many units for each slot are let past a blocked one by their expected lengths.
@@ -52,6 +52,8 @@ pub enum Action {
         worker: WorkerId,
         /// The template to fork it from.
         template: TemplateId,
+        /// What it is to run.
+        lane: Lane,
     },
     /// Give a worker this unit, or what is left of it.
     Assign {
@@ -199,8 +201,12 @@ impl Planner {
                 break;
             }
             let worker = self.crew.start(home);
-            let template = home.template;
-            actions.push(Action::StartWorker { worker, template });
+            let Home { template, lane } = home;
+            actions.push(Action::StartWorker {
+                worker,
+                template,
+                lane,
+            });
         }
         if self.crew.len() == 0 && self.lanes.is_empty() {
             actions.push(Action::Done);
@@ -250,7 +256,7 @@ impl Planner {
             return;
         };
         let Waiting { unit, expected } = waiting;
-        live.spent = live.home.alone;
+        live.spent = live.home.lane != Lane::Shared;
         live.holds = Some(place.claim.clone());
         live.until = now.saturating_add(expected);
         self.crew.set(worker, Doing::Running(unit.id));
@@ -369,7 +375,7 @@ impl Job {
     fn home(&self) -> Home {
         Home {
             template: self.unit.template,
-            alone: self.alone,
+            lane: self.lane,
         }
     }
 }

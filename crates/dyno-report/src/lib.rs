@@ -26,6 +26,7 @@ mod short_summary;
 mod stats;
 mod style;
 mod terminal;
+mod walls;
 mod warnings;
 mod width;
 mod wrap;

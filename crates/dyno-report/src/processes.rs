@@ -5,7 +5,8 @@ use crate::canvas::{Canvas, Ink};
 use crate::fresh_workers::FreshWorkers;
 use crate::losses;
 use crate::memory;
-use dyno_model::{Event, Memory, ProcessExit, WorkerFailure, WorkerId};
+use crate::walls;
+use dyno_model::{Event, Memory, MissingWall, ProcessExit, WorkerFailure, WorkerId};
 
 /// The templates and workers of a run.
 #[derive(Debug, Default)]
@@ -14,6 +15,7 @@ pub(crate) struct Processes {
     lost_templates: Vec<String>,
     fresh: FreshWorkers,
     memory: Vec<Memory>,
+    missing_walls: Vec<MissingWall>,
 }
 
 impl Processes {
@@ -43,6 +45,7 @@ impl Processes {
                 canvas.line(&format!("dyno: {text}"), &[Ink::Yellow]);
                 self.lost_templates.push(text);
             }
+            Event::WallsMissing { walls } => self.missing_walls.clone_from(walls),
             _ => {}
         }
     }
@@ -52,6 +55,7 @@ impl Processes {
         losses::workers(&self.lost, canvas);
         losses::templates(&self.lost_templates, canvas);
         self.fresh.show(canvas);
+        walls::show(&self.missing_walls, canvas);
         if verbosity > 0 {
             memory::show(&self.memory, canvas);
         }

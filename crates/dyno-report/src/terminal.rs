@@ -146,7 +146,8 @@ impl Terminal {
             }
             Event::WorkerStarted { .. }
             | Event::WorkerEnded { .. }
-            | Event::TemplateLost { .. } => {
+            | Event::TemplateLost { .. }
+            | Event::WallsMissing { .. } => {
                 self.processes.take(event, &mut self.canvas);
             }
             Event::Stopping { why } => self.stop = Some(why.clone()),

@@ -10,6 +10,7 @@ use crate::output::{Streams, converse, pipes};
 use crate::peer::connect;
 use crate::processes::Processes;
 use crate::record::Record;
+use crate::sandbox::{Fork, Sandbox, Sandboxes};
 use crate::signals::listen_for_signals;
 use crate::spawn::{self, Stdio, Template};
 use crate::terminal::{self, Terminal};
@@ -17,7 +18,7 @@ use crate::waiting::{feel_pressure, next};
 use crate::{Imports, Prepared, PrunedFile, RunError, RunRequest};
 use crate::{grace, pressure, refeed};
 use dyno_journal::Journal;
-use dyno_model::{ExitCode, RealCollection, Stamped, TemplateId, WorkerId};
+use dyno_model::{Event, ExitCode, Lane, RealCollection, Stamped, TemplateId, WorkerId};
 use dyno_wire::template::{self as wire, FromTemplate, ToTemplate};
 use dyno_wire::worker::ToWorker;
 use rustix::process::Signal;
@@ -110,6 +111,13 @@ async fn drive(
             }
             input => input,
         };
+        let input = match input {
+            Input::Sandbox(worker, sandbox) => {
+                driver.forks_behind(worker, sandbox)?;
+                continue;
+            }
+            input => input,
+        };
         let Some(input) = driver.workers.in_its_place(input) else {
             continue;
         };
@@ -146,6 +154,9 @@ struct Driver<'a, F> {
     input: wire::Input,
     stdio: Stdio,
     terminal: Terminal,
+    sandboxes: Sandboxes,
+    /// It was told which walls cannot be built.
+    lacks_walls: bool,
 }
 
 impl<'a, F: FnMut(&Stamped)> Driver<'a, F> {
@@ -170,6 +181,8 @@ impl<'a, F: FnMut(&Stamped)> Driver<'a, F> {
             input: terminal::input(request),
             stdio: terminal::stdio(request),
             terminal: Terminal::Here,
+            sandboxes: Sandboxes::default(),
+            lacks_walls: false,
         })
     }
 
@@ -183,7 +196,9 @@ impl<'a, F: FnMut(&Stamped)> Driver<'a, F> {
             Effect::ToTemplate(template, message) => {
                 self.host.tell(template, &message, Vec::new())?;
             }
-            Effect::Fork(worker, template) => self.fork(worker, template, machine)?,
+            Effect::Fork(worker, template, lane) => {
+                self.fork(worker, template, lane, machine)?;
+            }
             Effect::ToWorker(worker, message) => self.workers.tell(worker, &message)?,
             Effect::LendTerminal(worker) => self.lend_terminal(worker)?,
             Effect::TakeTerminal => self.terminal.take_back(),
@@ -287,6 +302,7 @@ impl<'a, F: FnMut(&Stamped)> Driver<'a, F> {
         &mut self,
         worker: WorkerId,
         template: TemplateId,
+        lane: Lane,
         machine: &Machine,
     ) -> Result<(), RunError> {
         let (ours, theirs) = UnixStream::pair().map_err(RunError::Runtime)?;
@@ -297,15 +313,40 @@ impl<'a, F: FnMut(&Stamped)> Driver<'a, F> {
             machine.captures(),
         )
         .map_err(RunError::Runtime)?;
-        let message = machine.fork_message(worker, their_ends.output);
         let mut descriptors = vec![theirs.into()];
         descriptors.extend(their_ends.pipes);
-        self.host.tell(template, &message, descriptors)?;
+        let fork = Fork {
+            worker,
+            template,
+            message: machine.fork_message(worker, their_ends.output),
+            descriptors,
+        };
         let closed = move |garbage| Input::WorkerClosed { worker, garbage };
         let conversation = converse(ours, our_ends, worker, self.inbox.clone(), closed)
             .map_err(RunError::Runtime)?;
         self.workers.insert(worker, conversation);
-        Ok(())
+        if lane == Lane::Sealed {
+            let folder = self.request.run_folder.join("sandboxes");
+            let dyno = &self.request.dyno;
+            let built = (self.sandboxes).build(dyno, &folder, machine.visible(), fork, &self.inbox);
+            return built.map_err(RunError::Runtime);
+        }
+        Ok(fork.perform(&self.host)?)
+    }
+
+    /// Forks the worker for which there is a sandbox now.
+    fn forks_behind(&mut self, worker: WorkerId, sandbox: Sandbox) -> Result<(), RunError> {
+        let Some(mut fork) = self.sandboxes.take_fork(worker) else {
+            return Ok(());
+        };
+        if !sandbox.missing.is_empty() && !std::mem::replace(&mut self.lacks_walls, true) {
+            let walls = sandbox.missing;
+            self.record.event(Event::WallsMissing { walls });
+        }
+        if let Some((walls, inside)) = sandbox.inside {
+            fork.go_behind(walls, inside);
+        }
+        Ok(fork.perform(&self.host)?)
     }
 
     /// Takes hold of processes as they are named. Gives what is to be heard before the input.
@@ -318,6 +359,7 @@ impl<'a, F: FnMut(&Stamped)> Driver<'a, F> {
             } => {
                 let is_ours = self.workers.is_killed(*worker);
                 let remains = self.deaths.of(*worker, *exit, *peak_kib, is_ours);
+                self.sandboxes.end(*worker);
                 return vec![Input::Left(*worker, remains)];
             }
             Input::Template(TemplateId::FIRST, FromTemplate::Hello { pid, .. }) => {
@@ -345,6 +387,7 @@ impl<'a, F: FnMut(&Stamped)> Driver<'a, F> {
                 _ = again.recv() => {}
             }
         }
+        self.sandboxes.close().await;
         for host in self.lost_hosts.into_iter().chain([self.host]) {
             host.close().await;
         }

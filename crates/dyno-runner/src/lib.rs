@@ -20,6 +20,7 @@ mod processes;
 mod python;
 mod record;
 mod refeed;
+mod sandbox;
 mod server_logs;
 mod signals;
 mod spawn;

@@ -30,7 +30,7 @@ pub(crate) const NO_END: &str = "a message whose end did not come";
 pub(crate) struct Outbox(mpsc::UnboundedSender<(Vec<u8>, Vec<OwnedFd>)>);
 
 /// So many descriptors travel with one message at most: a worker's socket and its pipes.
-const MOST_DESCRIPTORS: usize = 3;
+const MOST_DESCRIPTORS: usize = 4;
 
 impl Outbox {
     /// Queues a message, with descriptors to travel with it. A peer that is gone is

@@ -119,17 +119,7 @@ pub(crate) fn spawn(launch: &Launch<'_>) -> io::Result<Template> {
         command.env("DYNO_RUN_DIR", folder);
     }
     command.env("DYNO_BINARY", &launch.dyno);
-    let inherited = [theirs, their_lifeline];
-    // SAFETY: between fork and exec the closure only calls fcntl, which is
-    // async-signal-safe, on descriptors that it owns; it allocates nothing.
-    unsafe {
-        command.pre_exec(move || {
-            for descriptor in &inherited {
-                rustix::io::fcntl_setfd(descriptor, FdFlags::empty())?;
-            }
-            Ok(())
-        });
-    }
+    inherit(&mut command, [theirs, their_lifeline]);
     let keeper = command.spawn()?;
     // The command owns the child's ends, and with it they close here.
     drop(command);
@@ -138,4 +128,18 @@ pub(crate) fn spawn(launch: &Launch<'_>) -> io::Result<Template> {
         socket,
         lifeline,
     })
+}
+
+/// Lets a command have these descriptors, by the numbers that they have here.
+pub(crate) fn inherit<const N: usize>(command: &mut Command, descriptors: [OwnedFd; N]) {
+    // SAFETY: between fork and exec the closure only calls fcntl, which is
+    // async-signal-safe, on descriptors that it owns; it allocates nothing.
+    unsafe {
+        command.pre_exec(move || {
+            for descriptor in &descriptors {
+                rustix::io::fcntl_setfd(descriptor, FdFlags::empty())?;
+            }
+            Ok(())
+        });
+    }
 }

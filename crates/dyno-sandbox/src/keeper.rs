@@ -18,18 +18,14 @@
 //!
 //! One thread, so that `PR_SET_PDEATHSIG` of the command holds as long as the keeper.
 
-use crate::signals::block;
-use crate::{
-    Group, SandboxError, Strike, adopt, become_subreaper, bind_to_parent, ignore_signals, reap,
-    strike,
-};
+use crate::owned::{Deaths, close_all_but, has_ended, hear_the_lifeline_alone};
+use crate::{Group, SandboxError, Strike, adopt, become_subreaper, bind_to_parent, reap, strike};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
-use rustix::io::{Errno, read};
+use rustix::fd::OwnedFd;
+use rustix::io::Errno;
 use rustix::net::{SendFlags, send};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpid, kill_process, waitid};
 use std::ffi::OsString;
-use std::io;
 use std::os::fd::RawFd;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -41,16 +37,6 @@ const MOST_WAIT: Duration = Duration::from_secs(10);
 
 /// Between two looks at a tree that is being killed: a death wakes the keeper earlier.
 const LOOK: Duration = Duration::from_millis(20);
-
-/// Signals that a terminal or a supervisor sends to the whole group. The keeper's end
-/// comes by the lifeline alone.
-const UNHEARD: [Signal; 5] = [
-    Signal::INT,
-    Signal::TERM,
-    Signal::HUP,
-    Signal::QUIT,
-    Signal::PIPE,
-];
 
 /// The exit code where the owner died: that of a process killed by SIGKILL.
 pub const OWNER_DIED: u8 = 128 + 9;
@@ -84,8 +70,8 @@ pub enum Orphans {
 pub fn keep(keeper: Keeper) -> Result<u8, SandboxError> {
     let lifeline = adopt(keeper.lifeline)?;
     become_subreaper()?;
-    ignore_signals(&UNHEARD)?;
-    let deaths = watch_deaths()?;
+    hear_the_lifeline_alone()?;
+    let deaths = Deaths::watch()?;
     let mut argv = keeper.command.into_iter();
     let program = argv.next().unwrap_or_default();
     let mut command = Command::new(&program);
@@ -96,7 +82,7 @@ pub fn keep(keeper: Keeper) -> Result<u8, SandboxError> {
         source,
     })?;
     let child = Pid::from_child(&child);
-    close_all_but(&[&lifeline, &deaths]);
+    close_all_but(&[&lifeline, deaths.descriptor()]);
     let watch = Watch {
         lifeline,
         deaths,
@@ -123,7 +109,7 @@ enum End {
 /// Whom the keeper watches, and for whom.
 struct Watch {
     lifeline: OwnedFd,
-    deaths: OwnedFd,
+    deaths: Deaths,
     child: Pid,
     orphans: Orphans,
     group: Group,
@@ -134,7 +120,7 @@ impl Watch {
         let mut killed = None;
         loop {
             // Not told about a death twice: the descriptor is emptied before the reaping.
-            drain(&self.deaths);
+            self.deaths.drain();
             while let Some((pid, status)) = reap() {
                 if pid != self.child {
                     self.tell(&format!("orphan {} {status}\n", pid.as_raw_nonzero()));
@@ -152,13 +138,13 @@ impl Watch {
             }
             let mut watched = [
                 PollFd::new(&self.lifeline, PollFlags::IN),
-                PollFd::new(&self.deaths, PollFlags::IN),
+                PollFd::new(self.deaths.descriptor(), PollFlags::IN),
             ];
             match poll(&mut watched, None) {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(error) => return Err(SandboxError::system("wait for the command")(error)),
             }
-            if !watched[0].revents().is_empty() && ended(&self.lifeline) {
+            if !watched[0].revents().is_empty() && has_ended(&self.lifeline) {
                 return Ok(End::Owner);
             }
         }
@@ -188,25 +174,6 @@ impl Watch {
     }
 }
 
-/// Closes what was only passed on to the command. Whoever holds the other end of a socket of
-/// the command's sees it closed when the command has ended, and not when the keeper has.
-fn close_all_but(kept: &[&OwnedFd]) {
-    let Ok(open) = std::fs::read_dir("/proc/self/fd") else {
-        return;
-    };
-    let numbers: Vec<RawFd> = open
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .collect();
-    for number in numbers {
-        let is_kept = kept.iter().any(|fd| fd.as_raw_fd() == number);
-        if number > libc::STDERR_FILENO && !is_kept {
-            // SAFETY: nothing here owns it but, for the folder that has been read, an
-            // iterator that is gone: this process was started with it.
-            unsafe { libc::close(number) };
-        }
-    }
-}
-
 /// Whether this process has no child, alive or dead.
 fn is_childless() -> bool {
     let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
@@ -214,49 +181,21 @@ fn is_childless() -> bool {
 }
 
 /// Kills and buries all that is below this process.
-fn clear(deaths: &OwnedFd) -> Result<(), SandboxError> {
+fn clear(deaths: &Deaths) -> Result<(), SandboxError> {
     let deadline = Instant::now() + MOST_WAIT;
     loop {
-        drain(deaths);
+        deaths.drain();
         while reap().is_some() {}
         let found = strike(|snapshot| snapshot.descendants(getpid()))?;
         if found == Strike::Clear || Instant::now() >= deadline {
             return Ok(());
         }
         let look = Timespec::try_from(LOOK).ok();
-        let _ = poll(&mut [PollFd::new(deaths, PollFlags::IN)], look.as_ref());
+        let _ = poll(
+            &mut [PollFd::new(deaths.descriptor(), PollFlags::IN)],
+            look.as_ref(),
+        );
     }
-}
-
-/// A descriptor that is readable while a child is dead and not yet asked for.
-fn watch_deaths() -> Result<OwnedFd, SandboxError> {
-    let watch = || -> io::Result<OwnedFd> {
-        let set = block(libc::SIGCHLD)?;
-        // SAFETY: `set` is initialized, and -1 asks for a new descriptor.
-        let fd =
-            unsafe { libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) };
-        if fd < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        // SAFETY: a new descriptor that nobody else has.
-        Ok(unsafe { OwnedFd::from_raw_fd(fd) })
-    };
-    watch().map_err(SandboxError::system("watch for SIGCHLD"))
-}
-
-fn drain(deaths: &OwnedFd) {
-    // A whole `signalfd_siginfo` has 128 bytes, and SIGCHLD is never queued twice.
-    let mut info = [0_u8; 128];
-    while matches!(read(deaths.as_fd(), &mut info[..]), Ok(1..)) {}
-}
-
-/// Whether the other end is closed. What is written to a lifeline is of no interest.
-fn ended(lifeline: &OwnedFd) -> bool {
-    let mut rest = [0_u8; 256];
-    !matches!(
-        read(lifeline.as_fd(), &mut rest[..]),
-        Ok(1..) | Err(Errno::AGAIN | Errno::INTR)
-    )
 }
 
 /// The code a shell gives for a wait status.

@@ -1,9 +1,10 @@
-//! Linux process trees: keeping, finding, signalling and reaping them.
+//! Linux process trees and the walls between them: keeping, finding, signalling, reaping, sealing.
 //!
 //! A process that calls [`become_subreaper`] inherits every orphan below it, so its
 //! descendants can escape by no double fork and no `setsid`; [`Snapshot`] finds them in
 //! `/proc`, [`strike()`] kills them, [`reap()`] buries them. [`keeper`] is a whole process
-//! made of these: it runs one command and sees to it that nothing outlives its owner.
+//! made of these: it runs one command and sees to it that nothing outlives its owner. [`walls`]
+//! builds a sandbox of namespaces, and [`sandbox`] is the process that holds one up.
 //!
 //! Nothing here goes by a process's name, and every signal goes to a process that was
 //! found below this one, by pidfd.
@@ -11,8 +12,10 @@
 mod adopt;
 mod error;
 pub mod keeper;
+mod owned;
 mod process;
 mod reap;
+pub mod sandbox;
 mod signals;
 mod snapshot;
 mod spawn;

@@ -18,4 +18,4 @@ pub mod worker;
 pub use frame::{FrameError, Frames, MAX_FRAME, decode, encode, read_frame, write_frame};
 
 /// The version of all conversations. It changes with any message.
-pub const PROTOCOL: u32 = 5;
+pub const PROTOCOL: u32 = 6;

@@ -65,6 +65,9 @@ pub enum ToTemplate {
         run: String,
         /// What becomes of what it prints.
         output: Output,
+        /// The walls behind which it is to go, as `setns(2)` takes them; 0 for none. Else the
+        /// descriptor of the first process there comes last.
+        namespaces: u32,
     },
     /// What workers reported, in order.
     Feed {
@@ -334,6 +337,8 @@ pub struct Collected {
     pub deselected: u64,
     /// Resolved options that the runner and the report need.
     pub options: SessionOptions,
+    /// Paths below `/tmp` and `/dev/shm` that tests may name and that sandboxes share.
+    pub visible: Vec<String>,
 }
 
 /// pytest's options as it resolved them from the command line and the ini file.

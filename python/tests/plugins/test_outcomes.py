@@ -196,6 +196,24 @@ def test_outcomes_are_pytests(tmp_path: Path, name: str, workers: int) -> None:
     runs.check()
 
 
+# Every test in a sandbox of its own, as far as fixtures let it.
+SEALED = "[[tool.dyno.rules]]\npath = '*'\nlane = 'sealed'\n"
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_outcomes_are_pytests_behind_walls(tmp_path: Path, name: str) -> None:
+    case = CASES[name]
+    files = {**case.files, "pyproject.toml": SEALED}
+    pair(tmp_path, files, *case.options, workers=2).check()
+
+
+def test_a_sealed_worker_counts_reruns_for_itself(tmp_path: Path) -> None:
+    files = {f"test_{n}.py": "def test_it(): assert False\n" for n in range(2)}
+    write_suite(tmp_path, {**files, "pyproject.toml": SEALED})
+    got = run_dyno(tmp_path, "-n", "2", "--reruns=1", "--max-suite-reruns=9")
+    assert got.closing_counts() == {"failed": 2, "rerun": 2}, got.text
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_the_plugin_makes_a_difference(tmp_path: Path, name: str) -> None:
     case = CASES[name]

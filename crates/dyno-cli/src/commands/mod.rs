@@ -7,6 +7,7 @@ pub(crate) mod markers;
 pub(crate) mod models;
 pub(crate) mod report;
 pub(crate) mod runs;
+pub(crate) mod sandbox;
 pub(crate) mod test;
 
 use clap::Parser;

@@ -60,8 +60,9 @@ impl Declared {
         Timeouts::each(limit)
     }
 
-    /// The claim of a test for which these rules hold.
-    pub(super) fn claim(&self, rules: &[&Rule]) -> Claim {
+    /// The claim of a test for which these rules hold. `exclusive` is what holds where nothing is
+    /// said of that.
+    pub(super) fn claim(&self, rules: &[&Rule], exclusive: bool) -> Claim {
         let own = &self.demands;
         let first = |of: fn(&Demands) -> Option<u64>| {
             of(own).or_else(|| rules.iter().find_map(|rule| of(&rule.demands)))
@@ -78,7 +79,8 @@ impl Declared {
             memory: first(|demands| demands.memory.map(|memory| memory.0))
                 .map_or(plain.memory, Bytes),
             tokens: tokens.cloned().unwrap_or_default(),
-            exclusive: first(|demands| demands.exclusive.map(u64::from)) == Some(1),
+            exclusive: first(|demands| demands.exclusive.map(u64::from))
+                .map_or(exclusive, |given| given == 1),
         }
     }
 }

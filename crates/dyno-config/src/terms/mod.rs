@@ -21,7 +21,7 @@
 //! cpu = 1.5
 //! memory = "8 GiB"
 //! exclusive = false
-//! lane = "own"
+//! lane = "own"                   # or "shared", "sealed"
 //! env = { HF_HUB_OFFLINE = "1" }
 //!
 //! [tool.dyno.profiles.ci]       # dyno test --profile ci
@@ -39,9 +39,8 @@ mod table;
 pub(crate) use quantity::length;
 
 use crate::Workers;
-use dyno_model::{Claim, Item, Test, TokenName};
+use dyno_model::{Claim, Item, Lane, Marker, Test, TokenName};
 use rule::Rule;
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -135,6 +134,39 @@ impl Timeouts {
     }
 }
 
+/// Whether other tests run beside a test.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beside {
+    /// Some do, in processes of their own.
+    Others,
+    /// None does: one worker runs all.
+    None,
+}
+
+/// Markers of tests that start servers, bind ports, or measure.
+const SEALED: [&str; 6] = [
+    "e2e",
+    "integration",
+    "stress",
+    "benchmark",
+    "fault",
+    "fault_tolerance",
+];
+
+/// The lane of a test of which no rule says it. Where nothing runs beside it there is nothing to
+/// keep it from, and pytest's own process is closer to pytest.
+fn usual_lane(item: &Item, beside: Beside) -> Option<Lane> {
+    let is_one = |marker: &Marker| SEALED.contains(&marker.name.as_str());
+    let is_sealed = beside == Beside::Others && item.markers.iter().any(is_one);
+    is_sealed.then_some(Lane::Sealed)
+}
+
+/// Whether a test that says nothing of it is to have the machine to itself.
+fn measures(item: &Item, beside: Beside) -> bool {
+    let is_benchmark = |marker: &Marker| marker.name == "benchmark";
+    beside == Beside::Others && item.markers.iter().any(is_benchmark)
+}
+
 /// Whose the marker `timeout` is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TimeoutMarker {
@@ -147,17 +179,6 @@ pub enum TimeoutMarker {
 /// How long after pytest-timeout's limit dyno ends a test: the plugin counts from another
 /// moment, and it writes the stacks.
 const BEHIND_PLUGIN: Duration = Duration::from_secs(10);
-
-/// In which processes tests run.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Lane {
-    /// In one that has run others and will run more.
-    #[default]
-    Shared,
-    /// In one of its own, forked for it; with the tests that must share its fixtures.
-    Own,
-}
 
 /// `[tool.dyno]` that cannot be followed, with every reason. The text is ready for a terminal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -233,7 +254,7 @@ impl Rules {
     }
 
     /// On what terms a test runs.
-    pub fn terms(&self, item: &Item, timeout_marker: TimeoutMarker) -> Terms {
+    pub fn terms(&self, item: &Item, timeout_marker: TimeoutMarker, beside: Beside) -> Terms {
         let mut declared = declared::of(item);
         if timeout_marker == TimeoutMarker::Plugins {
             declared.timeouts = declared
@@ -242,7 +263,7 @@ impl Rules {
         }
         let matching = self.matching(item);
         let mut terms = Terms {
-            claim: declared.claim(&matching),
+            claim: declared.claim(&matching, measures(item, beside)),
             timeouts: declared.timeouts.unwrap_or_default(),
             retries: self.retries,
             ..Terms::default()
@@ -258,7 +279,8 @@ impl Rules {
         if let Some(retries) = matching.iter().find_map(|rule| rule.retries) {
             terms.retries = retries;
         }
-        if let Some(lane) = matching.iter().find_map(|rule| rule.lane) {
+        let lane = matching.iter().find_map(|rule| rule.lane);
+        if let Some(lane) = lane.or_else(|| usual_lane(item, beside)) {
             terms.lane = lane;
         }
         terms

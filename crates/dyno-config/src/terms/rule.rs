@@ -1,9 +1,9 @@
 //! One rule: which tests it is for, and what it says of them.
 
+use super::Timeouts;
 use super::declared::Demands;
 use super::table;
-use super::{Lane, Timeouts};
-use dyno_model::{Fnmatch, PytestVersion, Test};
+use dyno_model::{Fnmatch, Lane, PytestVersion, Test};
 use dyno_select::{Doubts, KeywordExpression, MarkExpression, Verdict};
 use std::collections::BTreeMap;
 

@@ -1,8 +1,8 @@
 //! `[tool.dyno]` as it is written.
 
+use super::Timeouts;
 use super::quantity::{Amount, Length};
-use super::{Lane, Timeouts};
-use dyno_model::{MilliCpu, TokenName};
+use dyno_model::{Lane, MilliCpu, TokenName};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 

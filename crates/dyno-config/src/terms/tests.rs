@@ -70,12 +70,16 @@ cpu = 1.5
 #[test]
 fn the_first_rule_that_says_a_thing_decides_it() {
     let rules = Rules::of(Some(TABLE), None).unwrap();
-    let plain = rules.terms(&item("tests/a.py::test", &[]), TimeoutMarker::Ours);
+    let plain = rules.terms(
+        &item("tests/a.py::test", &[]),
+        TimeoutMarker::Ours,
+        Beside::None,
+    );
     assert_eq!(plain.claim, Claim::default());
     assert_eq!(plain.timeouts, Timeouts::each(Duration::from_secs(600)));
     assert_eq!((plain.retries, plain.lane), (1, Lane::Shared));
     let both = item("tests/serve/a.py::test_slow_one", &[("e2e", &[], &[])]);
-    let terms = rules.terms(&both, TimeoutMarker::Ours);
+    let terms = rules.terms(&both, TimeoutMarker::Ours, Beside::None);
     assert_eq!(terms.claim.slots, 2);
     assert_eq!(terms.claim.memory, Bytes(1 << 30));
     assert_eq!(terms.claim.tokens.len(), 1);
@@ -91,7 +95,10 @@ fn the_first_rule_that_says_a_thing_decides_it() {
     assert_eq!(terms.env["A"], "first");
     assert_eq!(terms.env["B"], "b");
     let not_gpu = item("a.py::t", &[("e2e", &[], &[]), ("gpu_0", &[], &[])]);
-    assert_eq!(rules.terms(&not_gpu, TimeoutMarker::Ours), plain);
+    assert_eq!(
+        rules.terms(&not_gpu, TimeoutMarker::Ours, Beside::None),
+        plain
+    );
 }
 
 #[test]
@@ -101,7 +108,11 @@ fn a_profile_comes_before_the_table() {
     assert_eq!(rules.deadline, Some(seconds(3600)));
     assert_eq!(rules.workers, Some("3".parse().unwrap()));
     assert_eq!(rules.tokens.len(), 2);
-    let terms = rules.terms(&item("a.py::t", &[("e2e", &[], &[])]), TimeoutMarker::Ours);
+    let terms = rules.terms(
+        &item("a.py::t", &[("e2e", &[], &[])]),
+        TimeoutMarker::Ours,
+        Beside::None,
+    );
     assert_eq!(terms.retries, 2);
     assert!(terms.claim.exclusive);
     assert_eq!(terms.claim.cpu, MilliCpu(1500));
@@ -134,7 +145,7 @@ fn a_tests_own_markers_come_first() {
         "a.py::t",
         &[("timeout", &["2.5"], &[]), resources, ("e2e", &[], &[])],
     );
-    let terms = rules.terms(&test, TimeoutMarker::Ours);
+    let terms = rules.terms(&test, TimeoutMarker::Ours, Beside::None);
     assert_eq!(terms.claim.slots, 3);
     assert_eq!(terms.claim.memory, Bytes(2 << 30));
     let counts: Vec<_> = terms.claim.tokens.iter().collect();
@@ -148,7 +159,7 @@ fn a_tests_own_markers_come_first() {
     assert!(terms.claim.exclusive);
     assert_eq!(terms.timeouts, Timeouts::each(Duration::from_millis(2500)));
     // The plugin's limit is its own; dyno's comes after it.
-    let plugins = rules.terms(&test, TimeoutMarker::Plugins);
+    let plugins = rules.terms(&test, TimeoutMarker::Plugins, Beside::None);
     assert_eq!(
         plugins.timeouts,
         Timeouts::each(Duration::from_millis(2500) + BEHIND_PLUGIN)
@@ -158,7 +169,9 @@ fn a_tests_own_markers_come_first() {
         &[("timeout", &[], &[("timeout", "9"), ("func_only", "True")])],
     );
     assert_eq!(
-        rules.terms(&body, TimeoutMarker::Ours).timeouts,
+        rules
+            .terms(&body, TimeoutMarker::Ours, Beside::None)
+            .timeouts,
         Timeouts {
             setup: Some(seconds(600)),
             call: Some(seconds(9)),
@@ -200,4 +213,30 @@ path = "x"
         let error = Rules::of(Some(text), None).unwrap_err().to_string();
         assert!(error.contains("pyproject.toml"), "{text}: {error}");
     }
+}
+
+#[test]
+fn tests_of_servers_are_sealed_where_others_run_beside_them() {
+    let table = "[[tool.dyno.rules]]\nfilter = 'kv_router'\nlane = 'shared'\nexclusive = false\n";
+    let rules = Rules::of(Some(table), None).unwrap();
+    let lane = |marks: &[Mark<'_>], beside| {
+        let test = item("tests/a.py::test", marks);
+        rules.terms(&test, TimeoutMarker::Ours, beside).lane
+    };
+    for marker in SEALED {
+        let marks = [(marker, &[][..], &[][..])];
+        assert_eq!(lane(&marks, Beside::Others), Lane::Sealed, "{marker}");
+        assert_eq!(lane(&marks, Beside::None), Lane::Shared, "{marker}");
+    }
+    assert_eq!(lane(&[("unit", &[], &[])], Beside::Others), Lane::Shared);
+    let both = [("e2e", &[][..], &[][..]), ("kv_router", &[], &[])];
+    assert_eq!(lane(&both, Beside::Others), Lane::Shared, "a rule decides");
+    let exclusive = |marks: &[Mark<'_>]| {
+        let test = item("tests/a.py::test", marks);
+        let terms = rules.terms(&test, TimeoutMarker::Ours, Beside::Others);
+        terms.claim.exclusive
+    };
+    let benchmark: Mark<'_> = ("benchmark", &[], &[]);
+    assert!(exclusive(&[benchmark]));
+    assert!(!exclusive(&[benchmark, both[1]]) && !exclusive(&both));
 }

@@ -24,7 +24,7 @@ fn job(id: u32, claim: Claim, seconds: Option<u64>) -> Job {
         unit: unit(id, 0, 1),
         claim,
         expected: seconds.map(Duration::from_secs),
-        alone: false,
+        lane: Lane::Shared,
     }
 }
 
@@ -40,7 +40,7 @@ fn plain(units: Vec<Unit>, slots: u32) -> Planner {
         unit,
         claim: Claim::default(),
         expected: None,
-        alone: false,
+        lane: Lane::Shared,
     };
     let jobs = units.into_iter().map(job).collect();
     Planner::new(jobs, Capacity::of_slots(slots), Order::Given)
@@ -48,7 +48,12 @@ fn plain(units: Vec<Unit>, slots: u32) -> Planner {
 
 fn start(worker: WorkerId, template: u32) -> Action {
     let template = TemplateId(template);
-    Action::StartWorker { worker, template }
+    let lane = Lane::Shared;
+    Action::StartWorker {
+        worker,
+        template,
+        lane,
+    }
 }
 
 fn ended(worker: WorkerId) -> Input {
@@ -265,7 +270,7 @@ fn simulate(
         .iter()
         .map(|job| capacity.at_most(job.claim.clone()))
         .collect();
-    let alone: BTreeSet<UnitId> = (jobs.iter().filter(|job| job.alone))
+    let alone: BTreeSet<UnitId> = (jobs.iter().filter(|job| job.lane != Lane::Shared))
         .map(|job| job.unit.id)
         .collect();
     // Workers that had a unit, and those that may have no other.
@@ -293,7 +298,9 @@ fn simulate(
     loop {
         for action in actions.drain(..) {
             match action {
-                Action::StartWorker { worker, template } => {
+                Action::StartWorker {
+                    worker, template, ..
+                } => {
                     assert!(templates.insert(worker, template).is_none());
                     assert!(templates.len() <= capacity.slots as usize);
                     put(&mut inputs, now, worker, None);
@@ -394,7 +401,7 @@ fn plans_end_within_a_twentieth_of_the_lower_bound() {
             unit: unit(id, id % 3, 1),
             claim: Claim::default(),
             expected: Some(*length),
-            alone: false,
+            lane: Lane::Shared,
         });
         let capacity = Capacity::of_slots(slots_there);
         let ran = simulate(
@@ -439,7 +446,7 @@ proptest! {
             unit: unit(id, *template, *tests),
             claim: claim.clone(),
             expected: expected.map(Duration::from_secs),
-            alone: id % 7 == 3,
+            lane: [Lane::Shared, Lane::Own][usize::from(id % 7 == 3)],
         }).collect();
         let capacity = Capacity {
             tokens: [(TokenName::new("t0").unwrap(), 2)].into(),

@@ -7,7 +7,7 @@
 
 use super::{Effect, Leave, Machine, State};
 use dyno_model::{
-    CollectFailure, Event, ExitCode, ProcessExit, Stop, TemplateId, TestId, WorkerId,
+    CollectFailure, Event, ExitCode, Lane, ProcessExit, Stop, TemplateId, TestId, WorkerId,
 };
 use dyno_wire::template::Collected;
 use std::collections::{BTreeSet, VecDeque};
@@ -37,7 +37,7 @@ pub(super) struct Replacement {
     lost: u32,
     awaited: bool,
     /// Workers to fork once it is there.
-    forks: Vec<(WorkerId, TemplateId)>,
+    forks: Vec<(WorkerId, TemplateId, Lane)>,
     /// No test is left, and its session is to end once it is there.
     finishes: bool,
     /// What it could not collect.
@@ -80,12 +80,13 @@ impl Machine {
         &mut self,
         worker: WorkerId,
         template: TemplateId,
+        lane: Lane,
         effects: &mut Vec<Effect>,
     ) {
         if self.replacement.awaited {
-            self.replacement.forks.push((worker, template));
+            self.replacement.forks.push((worker, template, lane));
         } else {
-            effects.push(Effect::Fork(worker, template));
+            effects.push(Effect::Fork(worker, template, lane));
         }
     }
 
@@ -154,7 +155,7 @@ impl Machine {
             return;
         }
         self.stop(Stop::Broken, effects);
-        for (worker, _) in std::mem::take(&mut self.replacement.forks) {
+        for (worker, ..) in std::mem::take(&mut self.replacement.forks) {
             self.never_forked(worker, effects);
         }
         for worker in self.workers.live() {
@@ -213,8 +214,8 @@ impl Machine {
             self.fail(message, ExitCode::InternalError, effects);
             self.stop(Stop::Broken, effects);
         }
-        for (worker, template) in std::mem::take(&mut self.replacement.forks) {
-            effects.push(Effect::Fork(worker, template));
+        for (worker, template, lane) in std::mem::take(&mut self.replacement.forks) {
+            effects.push(Effect::Fork(worker, template, lane));
         }
         if self.replacement.finishes {
             self.finish_session(effects);

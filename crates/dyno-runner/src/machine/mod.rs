@@ -83,6 +83,7 @@ pub(crate) struct Machine {
     listens: bool,
     /// What tests print is captured.
     captures: bool,
+    visible: Vec<String>,
     maxfail: u64,
     failures: u64,
     barren: u32,
@@ -129,6 +130,7 @@ impl Machine {
             feed: Vec::new(),
             listens: true,
             captures: false,
+            visible: Vec::new(),
             maxfail: 0,
             failures: 0,
             barren: 0,
@@ -149,7 +151,13 @@ impl Machine {
             workers: self.load.most,
             run: self.run.clone(),
             output,
+            namespaces: 0,
         }
+    }
+
+    /// What below `/tmp` and `/dev/shm` sandboxes share.
+    pub(crate) fn visible(&self) -> &[String] {
+        &self.visible
     }
 
     /// Whether what tests print is captured, so that little comes of a worker's output.
@@ -184,8 +192,8 @@ impl Machine {
             }
             Input::SiblingClosed(template) => self.sibling_ended(template, None, &mut effects),
             Input::TemplateGone(exit) => self.template_gone(exit, &mut effects),
-            // The driver tells which worker it was.
-            Input::OrphanEnded { .. } => {}
+            // The driver tells which worker it was, and forks what it has a sandbox for.
+            Input::OrphanEnded { .. } | Input::Sandbox(..) => {}
             Input::Worker(worker, message) => self.worker_says(worker, message, &mut effects),
             Input::Printed {
                 worker,
@@ -222,9 +230,13 @@ impl Machine {
     fn plan(&mut self, input: dyno_plan::Input, effects: &mut Vec<Effect>) {
         for action in self.planner.step(self.now, input) {
             match action {
-                Action::StartWorker { worker, template } => {
+                Action::StartWorker {
+                    worker,
+                    template,
+                    lane,
+                } => {
                     self.workers.insert(worker, template);
-                    self.fork(worker, template, effects);
+                    self.fork(worker, template, lane, effects);
                 }
                 Action::Assign { worker, unit } => {
                     effects.push(Effect::Record(Event::UnitAssigned {

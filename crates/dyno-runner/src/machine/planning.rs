@@ -2,9 +2,9 @@
 
 use super::{Machine, State};
 use crate::machine::Effect;
-use dyno_config::{Lane, Repeat, Terms, TimeoutMarker};
+use dyno_config::{Beside, Repeat, Terms, TimeoutMarker};
 use dyno_model::{
-    Capacity, Category, Claim, Event, Item, MilliCpu, PhaseReport, TestId, UnitId, WorkerId,
+    Capacity, Category, Claim, Event, Item, Lane, MilliCpu, PhaseReport, TestId, UnitId, WorkerId,
 };
 use dyno_plan::{Grouping, Input, Job, Order, Planner, Unit, partition, units};
 use dyno_wire::template::{Collected, Feed};
@@ -46,7 +46,12 @@ impl Machine {
             TimeoutMarker::Ours
         };
         let items = templates.concat();
-        self.take_terms(&items, marker);
+        let beside = if load.most == 1 {
+            Beside::None
+        } else {
+            Beside::Others
+        };
+        self.take_terms(&items, marker, beside);
         self.headlines = headlines(&items);
         self.maxfail = match self.settings.repeat {
             Repeat::UntilFail if options.maxfail == 0 => 1,
@@ -54,6 +59,7 @@ impl Machine {
         };
         self.listens = options.listens;
         self.captures = options.captures;
+        self.visible = collected.visible;
         self.load = load;
         let debugger = self.settings.debugger || options.debugger;
         let carried = self.take_carried(&mut templates);
@@ -143,7 +149,7 @@ impl Machine {
         }
     }
 
-    fn take_terms(&mut self, items: &[Item], marker: TimeoutMarker) {
+    fn take_terms(&mut self, items: &[Item], marker: TimeoutMarker, beside: Beside) {
         let rules = &self.settings.rules;
         let with_retries = |mut terms: Terms| {
             terms.retries = self.settings.retries.unwrap_or(terms.retries);
@@ -152,7 +158,7 @@ impl Machine {
         let plain = with_retries(rules.plain());
         let mut special = HashMap::new();
         for item in items {
-            let terms = with_retries(rules.terms(item, marker));
+            let terms = with_retries(rules.terms(item, marker, beside));
             if terms != plain {
                 special.insert(item.id.clone(), terms);
             }
@@ -171,7 +177,7 @@ impl Machine {
 
     fn plan_of(&mut self, templates: &[Vec<Item>], ordered: bool, debugger: bool) -> Plan {
         let one = self.load.most == 1;
-        let has_own = |terms: &Terms| terms.lane == Lane::Own;
+        let has_own = |terms: &Terms| terms.lane != Lane::Shared;
         let apart = self.settings.shuffle.is_some()
             || self.settings.repeat != Repeat::ONCE
             || has_own(&self.terms.plain)
@@ -193,9 +199,10 @@ impl Machine {
         if let Repeat::Times(times) = self.settings.repeat {
             repeat(&mut jobs, times.get());
         }
-        let alone = self.settings.repeat != Repeat::ONCE;
-        for job in &mut jobs {
-            job.alone |= alone;
+        if self.settings.repeat != Repeat::ONCE {
+            for job in &mut jobs {
+                job.lane = job.lane.max(Lane::Own);
+            }
         }
         self.next_unit = u32::try_from(jobs.len()).unwrap_or(u32::MAX);
         Plan { jobs, order, seed }
@@ -203,11 +210,11 @@ impl Machine {
 
     pub(super) fn job(&self, unit: Unit) -> Job {
         let mut claim = Claim::default();
-        let mut alone = false;
+        let mut lane = Lane::Shared;
         for test in &unit.tests {
             let terms = self.terms.of(test);
             claim = claim.or(&terms.claim);
-            alone |= terms.lane == Lane::Own;
+            lane = lane.max(terms.lane);
         }
         let (expected, cpu) = self.expected(&unit.tests);
         if self.load.by_cpu && claim.cpu == MilliCpu(0) {
@@ -217,7 +224,7 @@ impl Machine {
             unit,
             claim,
             expected,
-            alone,
+            lane,
         }
     }
 
@@ -247,10 +254,9 @@ impl Machine {
             template,
             tests,
         };
-        Some(Job {
-            alone: true,
-            ..self.job(unit)
-        })
+        let mut job = self.job(unit);
+        job.lane = job.lane.max(Lane::Own);
+        Some(job)
     }
 
     fn count_outstanding(&mut self, jobs: &[Job]) {

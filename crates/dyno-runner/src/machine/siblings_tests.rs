@@ -44,7 +44,7 @@ fn templates_hear_of_each_other_when_all_have_collected_and_share_the_workers() 
     assert_eq!(told(&run), [(0, modules.clone(), 1), (1, modules, 0)]);
     run.put(collected(vec![item("a", &[])], 0));
     let forks = run.effects.iter().filter_map(|effect| match effect {
-        Effect::Fork(worker, template) => Some((*worker, *template)),
+        Effect::Fork(worker, template, _) => Some((*worker, *template)),
         _ => None,
     });
     assert_eq!(forks.collect::<Vec<_>>(), [(GW0, FIRST), (GW1, SECOND)]);

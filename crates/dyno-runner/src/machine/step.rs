@@ -1,9 +1,10 @@
 //! What a machine takes in and what it gives.
 
 use super::Pressure;
+use crate::sandbox::Sandbox;
 use crate::workers::Remains;
 use dyno_model::{
-    Bytes, Carried, Event, ExitCode, Past, ProcessExit, Stream, TemplateId, TestId, WorkerId,
+    Bytes, Carried, Event, ExitCode, Lane, Past, ProcessExit, Stream, TemplateId, TestId, WorkerId,
 };
 use dyno_wire::template::{FromTemplate, ToTemplate};
 use dyno_wire::worker::{FromWorker, ToWorker};
@@ -55,6 +56,8 @@ pub(crate) enum Input {
     Tick,
     /// There is so much to take of the machine now.
     Pressure(Pressure),
+    /// A sandbox stands, or does not, for a worker that is to be forked.
+    Sandbox(WorkerId, Sandbox),
     /// A signal that asks dyno to stop.
     Signal(i32),
 }
@@ -64,8 +67,9 @@ pub(crate) enum Input {
 pub(crate) enum Effect {
     Record(Event),
     ToTemplate(TemplateId, ToTemplate),
-    /// Make a socket pair and let a template fork a worker with one end of it.
-    Fork(WorkerId, TemplateId),
+    /// Make a socket pair and let a template fork a worker with one end of it, in a sandbox if it is
+    /// to be sealed.
+    Fork(WorkerId, TemplateId, Lane),
     ToWorker(WorkerId, ToWorker),
     /// Give the terminal to a worker, or to the first template, and tell it.
     LendTerminal(Option<WorkerId>),

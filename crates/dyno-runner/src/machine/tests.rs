@@ -39,6 +39,7 @@ pub(super) fn collected(items: Vec<Item>, maxfail: u64) -> Input {
         TemplateId::FIRST,
         FromTemplate::Collected(Box::new(Collected {
             items,
+            visible: Vec::new(),
             deselected: 0,
             options: SessionOptions {
                 display: Display {
@@ -202,7 +203,7 @@ impl Bench {
 
     pub(super) fn forks(&self) -> Vec<WorkerId> {
         let fork = |effect: &Effect| match effect {
-            Effect::Fork(worker, _) => Some(*worker),
+            Effect::Fork(worker, ..) => Some(*worker),
             _ => None,
         };
         self.effects.iter().filter_map(fork).collect()
@@ -723,7 +724,7 @@ proptest! {
             }
             // Look at what is new, and let the workers concerned act.
             let new: Vec<(WorkerId, Option<Vec<TestId>>)> = run.effects[told..].iter().filter_map(|effect| match effect {
-                Effect::Fork(worker, _) => Some((*worker, None)),
+                Effect::Fork(worker, ..) => Some((*worker, None)),
                 Effect::ToWorker(worker, ToWorker::Run { tests }) => {
                     Some((*worker, Some(tests.iter().map(|one| one.test.clone()).collect())))
                 }

@@ -22,6 +22,8 @@ pub struct Init {
     pub pid: Pid,
     /// Holds on to it. `setns(2)` takes it for all of its namespaces.
     pub pidfd: OwnedFd,
+    /// Those that it does not share with its parent.
+    pub namespaces: UnshareFlags,
 }
 
 /// Builds what the blueprint names, and lets the first process call `first` and end with what
@@ -218,7 +220,11 @@ fn clone_with(flags: UnshareFlags) -> Result<Option<Init>, Errno> {
     };
     // SAFETY: a new descriptor that nobody else has.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
-    Ok(Some(Init { pid, pidfd }))
+    Ok(Some(Init {
+        pid,
+        pidfd,
+        namespaces: flags,
+    }))
 }
 
 /// What the first process could not do, as it said it: `WALL WHAT`.

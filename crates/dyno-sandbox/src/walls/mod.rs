@@ -1,6 +1,6 @@
 //! Walls between a test and the rest of the machine: Linux namespaces (`namespaces(7)`).
 //!
-//! [`build`] starts the first process of a sandbox behind the walls that a [`Blueprint`] names,
+//! [`build()`] starts the first process of a sandbox behind the walls that a [`Blueprint`] names,
 //! sets up there what tests expect of a machine (a loopback device, a routable address,
 //! `/tmp`, `/dev/shm`, `/proc`), and lets it go on with what it was given to do. What is started
 //! by it is behind the walls too; another process gets there by its descriptor (`setns(2)`).

@@ -1,0 +1,247 @@
+//! Sandboxes of sealed workers: built before the fork, let go when the worker has ended.
+//!
+//! Each is held up by a process of its own (`dyno sandbox`, `dyno_sandbox::sandbox`), which ends
+//! it when the runner lets go of the lifeline, or dies.
+
+use crate::host::Host;
+use crate::machine::Input;
+use crate::spawn::inherit;
+use dyno_model::{MissingWall, TemplateId, WorkerId};
+use dyno_wire::FrameError;
+use dyno_wire::template::ToTemplate;
+use rustix::fd::{AsRawFd, OwnedFd};
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
+use std::collections::HashMap;
+use std::io::{self, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::{fs, time::Duration};
+use tokio::io::Interest;
+use tokio::net::UnixStream;
+use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, spawn_local};
+
+/// How long the dead of all sandboxes may take to be gone, at the end of the run. SIGKILL takes
+/// milliseconds; a process in an uninterruptible wait is not waited for.
+const LAST_WAIT: Duration = Duration::from_secs(10);
+
+/// What is said of walls is a line of at most a few hundred bytes for each.
+const LONGEST_WORD: usize = 16 * 1024;
+
+/// What came of the walls of one worker.
+#[derive(Debug, Default)]
+pub(crate) struct Sandbox {
+    /// Those that cannot be built here.
+    pub(crate) missing: Vec<MissingWall>,
+    /// The flags of `setns(2)`, and the descriptor of the first process behind the others.
+    pub(crate) inside: Option<(u32, OwnedFd)>,
+}
+
+/// A worker that is to be forked.
+pub(crate) struct Fork {
+    pub(crate) worker: WorkerId,
+    pub(crate) template: TemplateId,
+    pub(crate) message: ToTemplate,
+    pub(crate) descriptors: Vec<OwnedFd>,
+}
+
+impl Fork {
+    pub(crate) fn perform(self, host: &Host) -> Result<(), FrameError> {
+        host.tell(self.template, &self.message, self.descriptors)
+    }
+
+    /// Lets it go behind these walls.
+    pub(crate) fn go_behind(&mut self, walls: u32, inside: OwnedFd) {
+        if let ToTemplate::Fork { namespaces, .. } = &mut self.message {
+            *namespaces = walls;
+            self.descriptors.push(inside);
+        }
+    }
+}
+
+/// Those of a run.
+#[derive(Default)]
+pub(crate) struct Sandboxes {
+    lifelines: HashMap<WorkerId, StdUnixStream>,
+    forks: HashMap<WorkerId, Fork>,
+    ends: Vec<JoinHandle<()>>,
+}
+
+impl Sandboxes {
+    /// Builds walls for a worker, which is forked when [`Input::Sandbox`] says how they stand.
+    pub(crate) fn build(
+        &mut self,
+        dyno: &Path,
+        folder: &Path,
+        visible: &[String],
+        fork: Fork,
+        inbox: &mpsc::Sender<Input>,
+    ) -> io::Result<()> {
+        let worker = fork.worker;
+        let folder = folder.join(worker.to_string());
+        fs::create_dir_all(&folder)?;
+        let (lifeline, theirs) = StdUnixStream::pair()?;
+        let theirs = OwnedFd::from(theirs);
+        let mut command = Command::new(dyno);
+        command.arg("sandbox").arg("--lifeline");
+        command.arg(theirs.as_raw_fd().to_string());
+        command.arg("--folder").arg(&folder).arg("--").args(visible);
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        inherit(&mut command, [theirs]);
+        let child = command.spawn()?;
+        drop(command);
+        let told = lifeline.try_clone()?;
+        told.set_nonblocking(true)?;
+        let told = UnixStream::from_std(told)?;
+        let inbox = inbox.clone();
+        spawn_local(async move {
+            let sandbox = listen(&told)
+                .await
+                .unwrap_or_else(|error| nothing_stands(&error));
+            // Whoever is not there any more does not want it.
+            let _ = inbox.send(Input::Sandbox(worker, sandbox)).await;
+        });
+        self.ends.push(spawn_local(clear(child, folder)));
+        self.lifelines.insert(worker, lifeline);
+        self.forks.insert(worker, fork);
+        Ok(())
+    }
+
+    /// The worker that waited for these walls.
+    pub(crate) fn take_fork(&mut self, worker: WorkerId) -> Option<Fork> {
+        self.forks.remove(&worker)
+    }
+
+    /// Kills what is left behind the walls of a worker that has ended.
+    pub(crate) fn end(&mut self, worker: WorkerId) {
+        self.lifelines.remove(&worker);
+        self.ends.retain(|end| !end.is_finished());
+    }
+
+    /// Kills what is left behind all walls and waits until it is dead.
+    pub(crate) async fn close(self) {
+        drop(self.lifelines);
+        let all = async {
+            for end in self.ends {
+                let _ = end.await;
+            }
+        };
+        let _ = tokio::time::timeout(LAST_WAIT, all).await;
+    }
+}
+
+/// Waits until the process that held the walls has ended, and with it all behind them. What was
+/// left in `/tmp` is kept; places where something shared was mounted are not.
+async fn clear(mut child: Child, folder: PathBuf) {
+    let _ = child.wait().await;
+    remove_empty(&folder);
+}
+
+/// Removes empty files and folders; a folder is empty if it holds nothing but such.
+fn remove_empty(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        match entry.metadata() {
+            Ok(kind) if kind.is_dir() => remove_empty(&entry.path()),
+            Ok(kind) if kind.is_file() && kind.len() == 0 => {
+                let _ = fs::remove_file(entry.path());
+            }
+            _ => {}
+        }
+    }
+    // It stays if something is in it.
+    let _ = fs::remove_dir(folder);
+}
+
+fn nothing_stands(error: &io::Error) -> Sandbox {
+    let wall = "all".to_owned();
+    let why = format!("the process that builds them said nothing: {error}");
+    Sandbox {
+        missing: vec![MissingWall { wall, why }],
+        inside: None,
+    }
+}
+
+/// Reads what is said of the walls, which comes in one piece.
+async fn listen(lifeline: &UnixStream) -> io::Result<Sandbox> {
+    loop {
+        lifeline.readable().await?;
+        match lifeline.try_io(Interest::READABLE, || receive(lifeline)) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            received => return received,
+        }
+    }
+}
+
+fn receive(lifeline: &UnixStream) -> io::Result<Sandbox> {
+    let mut bytes = vec![0; LONGEST_WORD];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let mut into = [IoSliceMut::new(&mut bytes)];
+    let flags = RecvFlags::CMSG_CLOEXEC;
+    let received = recvmsg(lifeline, &mut into, &mut ancillary, flags)?.bytes;
+    let mut descriptors = ancillary.drain().filter_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors),
+        _ => None,
+    });
+    let inside = descriptors.next().and_then(|mut all| all.next());
+    if received == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    let said = String::from_utf8_lossy(&bytes[..received]);
+    Ok(parse(&said, inside))
+}
+
+/// Takes the lines of `dyno_sandbox::sandbox` apart.
+fn parse(said: &str, inside: Option<OwnedFd>) -> Sandbox {
+    let mut sandbox = Sandbox::default();
+    let mut namespaces = 0;
+    for line in said.lines() {
+        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        match (word, rest.split_once(' ')) {
+            ("missing", Some((wall, why))) => sandbox.missing.push(MissingWall {
+                wall: wall.to_owned(),
+                why: why.to_owned(),
+            }),
+            ("built", _) => namespaces = rest.parse().unwrap_or(0),
+            _ => {}
+        }
+    }
+    sandbox.inside = inside.map(|inside| (namespaces, inside));
+    sandbox
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_read_as_a_sandbox_writes_them() {
+        let said = "missing net make a process: no\nbuilt 42\n";
+        let nothing = parse(said, None);
+        assert_eq!(nothing.missing[0].wall, "net");
+        assert_eq!(nothing.missing[0].why, "make a process: no");
+        assert!(nothing.inside.is_none());
+        let any = OwnedFd::from(fs::File::open("/dev/null").unwrap());
+        assert_eq!(parse(said, Some(any)).inside.unwrap().0, 42);
+    }
+
+    #[test]
+    fn what_is_left_in_a_folder_stays_and_mount_points_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = folder.path().join("gw0");
+        fs::create_dir_all(own.join("tmp/a/b")).unwrap();
+        fs::write(own.join("tmp/a/empty"), "").unwrap();
+        remove_empty(&own);
+        assert!(!own.exists());
+        fs::create_dir_all(own.join("tmp/a")).unwrap();
+        fs::write(own.join("tmp/left"), "x").unwrap();
+        remove_empty(&own);
+        assert!(own.join("tmp/left").exists() && !own.join("tmp/a").exists());
+    }
+}

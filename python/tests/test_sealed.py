@@ -1,0 +1,313 @@
+"""Sealed tests: each unit in a world of its own, with pytest's outcomes. Promises 3 and 4."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+
+from running import journal, run_dyno, run_pytest, start_dyno, write_suite
+
+PATIENCE = 60.0
+
+INI = "[pytest]\nmarkers = e2e\n"
+
+
+def alive_with(variable: str) -> list[int]:
+    """Processes that were started with this in their environment."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            environ = (folder / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue  # It has ended, or is nobody's business.
+        if variable.encode() in environ:
+            found.append(int(folder.name))
+    return found
+
+
+def wait_until(what: str, holds: object) -> None:
+    """Wait until ``holds()``."""
+    assert callable(holds)
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < deadline, what
+        os.sched_yield()
+
+
+# All hold what they made until all have it.
+SIDE_BY_SIDE = """
+import os, pathlib, socket, time, pytest
+pytestmark = pytest.mark.e2e
+
+@pytest.mark.parametrize("n", range(8))
+def test_n(n):
+    server = socket.create_server(("127.0.0.1", 8000))
+    other = socket.create_server(("0.0.0.0", 2379))
+    name = socket.socket(socket.AF_UNIX)
+    name.bind("\\0dyno test")
+    for place in ("/dev/shm/sealed-x", "/tmp/sealed-x"):
+        with open(place, "x") as file:
+            file.write(str(n))
+    pathlib.Path(f"there-{n}").touch()
+    deadline = time.monotonic() + 60
+    while len(list(pathlib.Path().glob("there-*"))) < 8:
+        assert time.monotonic() < deadline
+        os.sched_yield()
+    assert pathlib.Path("/tmp/sealed-x").read_text() == str(n)
+    with socket.create_connection(("127.0.0.1", 8000)) as client:
+        assert server.accept()[1] == client.getsockname()
+"""
+
+
+def test_the_same_ports_and_files_side_by_side(tmp_path: Path) -> None:
+    write_suite(tmp_path, {"pytest.ini": INI, "test_a.py": SIDE_BY_SIDE})
+    got = run_dyno(tmp_path, "-n", "8")
+    assert got.closing_counts() == {"passed": 8}, got.text
+    assert "MISSING WALLS" not in got.stdout
+    assert not Path("/tmp/sealed-x").exists()
+    assert not Path("/dev/shm/sealed-x").exists()
+    # What a test left in its /tmp can be looked at.
+    runs = tmp_path / ".dyno" / "latest" / "sandboxes"
+    kept = sorted(path.read_text() for path in runs.glob("gw*/tmp/sealed-x"))
+    assert kept == [str(n) for n in range(8)]
+
+
+CONFTEST = """
+import os, pathlib, tempfile, pytest
+made = tempfile.mkdtemp()
+
+@pytest.fixture(scope="module")
+def shared():
+    yield []
+
+@pytest.fixture
+def breaks():
+    yield
+    raise RuntimeError("torn")
+"""
+
+OUTCOMES = """
+import os, pathlib, socket, sys, pytest
+import conftest
+pytestmark = pytest.mark.e2e
+
+def test_shares(shared): shared.append(1)
+def test_shares_too(shared): assert shared == [1]
+def test_fails(): assert os.getcwd() == "elsewhere"
+def test_skips(): pytest.skip("today")
+@pytest.mark.xfail(strict=True)
+def test_xfails(): assert False
+def test_broken_teardown(breaks): pass
+def test_what_a_conftest_made(tmp_path):
+    pathlib.Path(conftest.made, "file").write_text("x")
+    (tmp_path / "file").write_text("kept")
+def test_hostname(): socket.gethostbyname(socket.gethostname())
+def test_own_address():
+    probe = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    probe.connect(("192.0.2.1", 9))
+    assert not probe.getsockname()[0].startswith("127.")
+def test_processes(): assert os.path.exists(f"/proc/{os.getpid()}/stat")
+def test_forbidden(tmp_path):
+    (tmp_path / "a").write_text("x")
+    (tmp_path / "a").chmod(0)
+    if os.geteuid():
+        with pytest.raises(PermissionError): (tmp_path / "a").read_text()
+@pytest.mark.parametrize("who", ["user"])
+def test_identity(who): assert os.stat(".").st_uid == os.geteuid()
+"""
+
+
+def test_outcomes_are_pytests(tmp_path: Path) -> None:
+    files = {"pytest.ini": INI, "conftest.py": CONFTEST, "test_a.py": OUTCOMES}
+    write_suite(tmp_path, files)
+    expected = run_pytest(tmp_path)
+    got = run_dyno(tmp_path, "-n", "3")
+    assert got.outcomes == expected.outcomes
+    assert len(got.outcomes) == 12
+    assert got.code == expected.code == 1
+    failures = [
+        run.stdout.partition("= FAILURES =")[2].partition("short test summary")[0]
+        for run in (got, expected)
+    ]
+    assert "+ " + str(tmp_path) in failures[0]
+    assert failures[0] == failures[1]
+
+
+def test_one_worker_seals_nothing_and_a_rule_decides(tmp_path: Path) -> None:
+    own = os.readlink("/proc/self/ns/net")
+    text = f"""
+import os, pytest
+def is_sealed(): return os.readlink("/proc/self/ns/net") != {own!r}
+@pytest.mark.e2e
+def test_e2e(): assert is_sealed() == (os.environ["PYTEST_XDIST_WORKER_COUNT"] != "1")
+def test_plain(): assert not is_sealed()
+@pytest.mark.filterwarnings("ignore")
+def test_ruled(): assert is_sealed()
+"""
+    rule = '[[tool.dyno.rules]]\nname = "ruled"\nlane = "sealed"\n'
+    write_suite(tmp_path, {"pytest.ini": INI, "test_a.py": text, "pyproject.toml": rule})
+    for workers in ("1", "2"):
+        got = run_dyno(tmp_path, "-n", workers)
+        assert got.closing_counts() == {"passed": 3}, got.text
+
+
+LEAVES = """
+import os, subprocess, sys, pytest
+pytestmark = pytest.mark.e2e
+def leave(code):
+    subprocess.Popen(["sh", "-c", code], env={**os.environ, "LEFT": "%s"}, start_new_session=True)
+def test_daemon(): leave("(setsid sleep 1000 &)"); leave("trap '' TERM INT HUP; sleep 1000")
+def test_stopped(): leave("kill -STOP $$")
+def test_crash(): leave("sleep 1000"); os.abort()
+def test_exits(): leave("sleep 1000"); os._exit(0)
+"""
+
+
+def test_nothing_is_left_running(tmp_path: Path) -> None:
+    name = uuid.uuid4().hex
+    write_suite(tmp_path, {"pytest.ini": INI, "test_a.py": LEAVES % name})
+    got = run_dyno(tmp_path, "-n", "2")
+    assert got.closing_counts() == {"passed": 2, "failed": 2}, got.text
+    assert "SIGABRT" in got.stdout
+    assert alive_with(f"LEFT={name}") == []
+
+
+HANGS = """
+import os, pathlib, subprocess, pytest
+@pytest.fixture
+def server():
+    left = {**os.environ, "LEFT": "%s"}
+    process = subprocess.Popen(["sleep", "1000"], env=left, start_new_session=True)
+    yield process
+    process.kill()
+    pathlib.Path("torn-down").write_text("yes\\n")
+@pytest.mark.e2e
+def test_hangs(server):
+    pathlib.Path("up").write_text("yes\\n")
+    server.wait()
+@pytest.mark.e2e
+def test_beside(server):
+    pathlib.Path("up-too").write_text("yes\\n")
+    server.wait()
+"""
+
+
+def hanging(tmp_path: Path) -> str:
+    """A suite whose tests wait for their servers; what these have in their environment."""
+    name = uuid.uuid4().hex
+    write_suite(tmp_path, {"pytest.ini": INI, "test_a.py": HANGS % name})
+    return f"LEFT={name}"
+
+
+def both_are_up(folder: Path) -> bool:
+    return (folder / "up").exists() and (folder / "up-too").exists()
+
+
+def test_a_killed_runner_leaves_nothing(tmp_path: Path) -> None:
+    left = hanging(tmp_path)
+    dyno = start_dyno(tmp_path, "-n", "2")
+    try:
+        wait_until("the tests start", lambda: both_are_up(tmp_path))
+        assert len(alive_with(left)) == 2
+    finally:
+        dyno.kill()
+    wait_until("all are dead", lambda: not alive_with(left))
+    dyno.communicate(timeout=PATIENCE)
+    assert not (tmp_path / "torn-down").exists()
+
+
+def test_ctrl_c_tears_down(tmp_path: Path) -> None:
+    left = hanging(tmp_path)
+    dyno = start_dyno(tmp_path, "-n", "2")
+    wait_until("the tests start", lambda: both_are_up(tmp_path))
+    dyno.send_signal(signal.SIGINT)
+    dyno.communicate(timeout=PATIENCE)
+    assert dyno.returncode == 2
+    assert (tmp_path / "torn-down").exists()
+    assert alive_with(left) == []
+
+
+def test_a_template_that_is_killed_is_replaced_and_sealed_tests_go_on(tmp_path: Path) -> None:
+    text = """
+import os, pathlib, signal, time, pytest
+@pytest.mark.e2e
+def test_waits():
+    pathlib.Path("up").touch()
+    deadline = time.monotonic() + 60
+    while not os.path.exists("killed"):
+        assert time.monotonic() < deadline
+        os.sched_yield()
+def test_kills():
+    deadline = time.monotonic() + 60
+    while not os.path.exists("up"):
+        assert time.monotonic() < deadline
+        os.sched_yield()
+    os.kill(os.getppid(), signal.SIGKILL)
+    pathlib.Path("killed").touch()
+@pytest.mark.e2e
+def test_after(): assert os.path.exists("killed")
+"""
+    write_suite(tmp_path, {"pytest.ini": INI, "test_a.py": text})
+    got = run_dyno(tmp_path, "-n", "2")
+    assert got.closing_counts() == {"passed": 3}, got.text
+    assert any(event["event"] == "template_lost" for event in journal(tmp_path))
+
+
+def test_what_a_fork_does_not_survive_is_sealed_too(tmp_path: Path) -> None:
+    beats = (
+        "import threading, time\n"
+        "threading.Thread(target=time.sleep, args=(600,), name='beats', daemon=True).start()\n"
+    )
+    text = (
+        "import os, socket, threading, pytest\n"
+        "@pytest.mark.e2e\n"
+        "@pytest.mark.parametrize('n', range(2))\n"
+        "def test_a(n):\n"
+        "    assert 'beats' in [thread.name for thread in threading.enumerate()]\n"
+        "    assert os.getpid() < 10\n"
+        "    open('/tmp/sealed-y', 'x').close()\n"
+    )
+    write_suite(tmp_path, {"pytest.ini": INI, "conftest.py": beats, "test_a.py": text})
+    got = run_dyno(tmp_path, "-n", "2")
+    assert got.closing_counts() == {"passed": 2}, got.text
+    assert "FRESH INTERPRETERS" in got.stdout
+
+
+def test_a_timeout_and_a_retry_hold_behind_walls(tmp_path: Path) -> None:
+    text = """
+import os, threading, pytest
+@pytest.mark.e2e
+@pytest.mark.timeout(1)
+def test_hangs(): threading.Event().wait()
+@pytest.mark.e2e
+def test_flaky():
+    with open("tries", "a") as file: file.write("x")
+    open("/tmp/sealed-z", "x").close()
+    assert os.path.getsize("tries") > 1
+"""
+    ini = "[pytest]\nmarkers =\n    e2e\n    timeout\n"
+    write_suite(tmp_path, {"pytest.ini": ini, "test_a.py": text})
+    got = run_dyno(tmp_path, "-n", "2", "--retries", "1")
+    assert "test_hangs" in got.stdout and "timeout" in got.stdout.lower(), got.text
+    counts = got.closing_counts()
+    assert counts["failed"] == 1 and counts["flaky"] == 1, got.text
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
+def test_a_death_behind_walls_is_told_from_others(tmp_path: Path, number: int) -> None:
+    text = f"""
+import os, pytest
+@pytest.mark.e2e
+def test_dies(): os.kill(os.getpid(), {int(number)})
+@pytest.mark.e2e
+def test_lives(): pass
+"""
+    write_suite(tmp_path, {"pytest.ini": INI, "test_a.py": text})
+    got = run_dyno(tmp_path, "-n", "2")
+    assert got.closing_counts() == {"passed": 1, "failed": 1}, got.text
+    assert f"died with {signal.Signals(number).name}" in got.stdout
