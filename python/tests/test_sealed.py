@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 import uuid
 from pathlib import Path
 
 import pytest
 
-from running import journal, run_dyno, run_pytest, start_dyno, write_suite
+from running import (
+    DYNO,
+    TIMEOUT,
+    environment,
+    journal,
+    run_dyno,
+    run_pytest,
+    start_dyno,
+    write_suite,
+)
 
 PATIENCE = 60.0
 
@@ -311,3 +322,43 @@ def test_lives(): pass
     got = run_dyno(tmp_path, "-n", "2")
     assert got.closing_counts() == {"passed": 1, "failed": 1}, got.text
     assert f"died with {signal.Signals(number).name}" in got.stdout
+
+
+# Each finds out whether another runs.
+ONE_AT_A_TIME = """
+import os, pytest
+@pytest.mark.e2e
+@pytest.mark.parametrize("n", range(4))
+def test_n(n):
+    with open("running", "x"):
+        for _ in range(1000):
+            os.sched_yield()
+    os.unlink("running")
+"""
+
+
+@pytest.mark.parametrize(
+    ("kinds", "missing"),
+    [
+        (["net"], ["net: they would share ports"]),
+        (["pid"], ["pid: they see each other's processes"]),
+        (["net", "mnt", "pid", "ipc", "uts"], ["net: ", "mount: ", "pid: ", "ipc: ", "uts: "]),
+    ],
+)
+def test_walls_that_are_forbidden_are_named_and_done_without(
+    tmp_path: Path, kinds: list[str], missing: list[str]
+) -> None:
+    """In a user namespace that is allowed no further ones."""
+    text = ONE_AT_A_TIME if kinds != ["pid"] else SIDE_BY_SIDE
+    write_suite(tmp_path, {"pytest.ini": INI, "test_a.py": text})
+    forbid = "".join(f"echo 0 > /proc/sys/user/max_{kind}_namespaces; " for kind in kinds)
+    shell = [*["unshare", "--user", "--map-root-user", "sh", "-ec"], f'{forbid}exec "$@"', "sh"]
+    command = [*shell, DYNO, "test", "--python", sys.executable, "-n", "8"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=TIMEOUT
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    section = done.stdout.partition("MISSING WALLS")[2]
+    for line in missing:
+        assert f"  {line}" in section, done.stdout
+    assert "namespace of its own: No space left on device" in section

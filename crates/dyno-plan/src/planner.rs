@@ -12,7 +12,7 @@ use crate::crew::{Count, Crew, Doing};
 use crate::held::Held;
 use crate::lane::{Home, Lanes, Place, Rank, Waiting};
 use crate::order::{Job, Order, ranks};
-use dyno_model::{Capacity, Claim, Lane, TemplateId, TestId, WorkerId};
+use dyno_model::{Capacity, Claim, Lane, TemplateId, TestId, TokenName, WorkerId};
 use std::time::Duration;
 
 /// So many units for each slot are let past a blocked one by their expected lengths.
@@ -39,6 +39,8 @@ pub enum Input {
     Add(Job),
     /// From now on there are so many slots.
     Slots(u32),
+    /// From now on there are so many of a token.
+    Tokens(TokenName, u32),
     /// No further unit is to start.
     Stop,
 }
@@ -131,6 +133,7 @@ impl Planner {
                 self.put_first(job.home(), claim, expected, job.unit);
             }
             Input::Slots(slots) => self.capacity.slots = slots.max(1),
+            Input::Tokens(name, count) => drop(self.capacity.tokens.insert(name, count)),
             Input::Stop => self.lanes.clear(),
         }
         self.dispatch(now, &mut actions);

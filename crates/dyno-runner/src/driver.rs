@@ -18,7 +18,7 @@ use crate::waiting::{feel_pressure, next};
 use crate::{Imports, Prepared, PrunedFile, RunError, RunRequest};
 use crate::{grace, pressure, refeed};
 use dyno_journal::Journal;
-use dyno_model::{Event, ExitCode, Lane, RealCollection, Stamped, TemplateId, WorkerId};
+use dyno_model::{ExitCode, Lane, MissingWall, RealCollection, Stamped, TemplateId, WorkerId};
 use dyno_wire::template::{self as wire, FromTemplate, ToTemplate};
 use dyno_wire::worker::ToWorker;
 use rustix::process::Signal;
@@ -112,10 +112,10 @@ async fn drive(
             input => input,
         };
         let input = match input {
-            Input::Sandbox(worker, sandbox) => {
-                driver.forks_behind(worker, sandbox)?;
-                continue;
-            }
+            Input::Sandbox(worker, sandbox) => match driver.fork_behind(worker, sandbox)? {
+                Some(missing) => Input::WallsMissing(missing),
+                None => continue,
+            },
             input => input,
         };
         let Some(input) = driver.workers.in_its_place(input) else {
@@ -334,19 +334,23 @@ impl<'a, F: FnMut(&Stamped)> Driver<'a, F> {
         Ok(fork.perform(&self.host)?)
     }
 
-    /// Forks the worker for which there is a sandbox now.
-    fn forks_behind(&mut self, worker: WorkerId, sandbox: Sandbox) -> Result<(), RunError> {
+    /// Forks the worker for which there is a sandbox now. Gives the walls that are missing, if
+    /// they have not been told.
+    fn fork_behind(
+        &mut self,
+        worker: WorkerId,
+        sandbox: Sandbox,
+    ) -> Result<Option<Vec<MissingWall>>, RunError> {
         let Some(mut fork) = self.sandboxes.take_fork(worker) else {
-            return Ok(());
+            return Ok(None);
         };
-        if !sandbox.missing.is_empty() && !std::mem::replace(&mut self.lacks_walls, true) {
-            let walls = sandbox.missing;
-            self.record.event(Event::WallsMissing { walls });
-        }
         if let Some((walls, inside)) = sandbox.inside {
             fork.go_behind(walls, inside);
         }
-        Ok(fork.perform(&self.host)?)
+        fork.perform(&self.host)?;
+        let is_news = !sandbox.missing.is_empty() && !self.lacks_walls;
+        self.lacks_walls |= is_news;
+        Ok(is_news.then_some(sandbox.missing))
     }
 
     /// Takes hold of processes as they are named. Gives what is to be heard before the input.

@@ -1,7 +1,7 @@
 //! Plans by tables of inputs and by simulation: no process, no clock.
 
 use super::*;
-use dyno_model::{TokenName, UnitId};
+use dyno_model::UnitId;
 use proptest::prelude::*;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
@@ -54,6 +54,28 @@ fn start(worker: WorkerId, template: u32) -> Action {
         template,
         lane,
     }
+}
+
+#[test]
+fn tokens_that_become_fewer_keep_back_what_has_not_started() {
+    let name = TokenName::new("seat").unwrap();
+    let claim = Claim {
+        tokens: [(name.clone(), 1)].into(),
+        ..Claim::default()
+    };
+    let jobs = (0..3).map(|id| job(id, claim.clone(), None)).collect();
+    let mut capacity = Capacity::of_slots(2);
+    capacity.tokens.insert(name.clone(), u32::MAX);
+    let mut planner = Planner::new(jobs, capacity, Order::Given);
+    assert_eq!(planner.step(NOW, Input::Start), [start(A, 0), start(B, 0)]);
+    assert_eq!(planner.step(NOW, Input::Tokens(name, 1)), []);
+    let assigned = |actions: &[Action]| matches!(actions, [Action::Assign { .. }]);
+    assert!(assigned(&planner.step(NOW, Input::Asked(A))));
+    assert_eq!(planner.step(NOW, Input::Asked(B)), [Action::Wait(B)]);
+    assert!(
+        assigned(&planner.step(NOW, ended(A))),
+        "the other has its seat"
+    );
 }
 
 fn ended(worker: WorkerId) -> Input {

@@ -220,6 +220,7 @@ impl Machine {
                 }
             }
             Input::GraceOver(worker) => self.grace_over(worker, &mut effects),
+            Input::WallsMissing(walls) => self.walls_missing(walls, &mut effects),
             Input::Tick => self.tick(&mut effects),
             Input::Pressure(pressure) => self.pressed(pressure, &mut effects),
             Input::Signal(number) => self.signalled(number, &mut effects),

@@ -4,7 +4,8 @@ use super::{Machine, State};
 use crate::machine::Effect;
 use dyno_config::{Beside, Repeat, Terms, TimeoutMarker};
 use dyno_model::{
-    Capacity, Category, Claim, Event, Item, Lane, MilliCpu, PhaseReport, TestId, UnitId, WorkerId,
+    Capacity, Category, Claim, Event, Item, Lane, MilliCpu, MissingWall, PhaseReport, TestId,
+    TokenName, UnitId, WorkerId,
 };
 use dyno_plan::{Grouping, Input, Job, Order, Planner, Unit, partition, units};
 use dyno_wire::template::{Collected, Feed};
@@ -93,6 +94,17 @@ impl Machine {
         self.plan(input, effects);
     }
 
+    /// Sealed tests do without these walls. Where they would share ports or files they run one
+    /// at a time, as the suite would under pytest.
+    pub(super) fn walls_missing(&mut self, walls: Vec<MissingWall>, effects: &mut Vec<Effect>) {
+        let keeps_apart = |missing: &MissingWall| !["pid", "ipc", "uts"].contains(&&*missing.wall);
+        let is_open = walls.iter().any(keeps_apart);
+        effects.push(Effect::Record(Event::WallsMissing { walls }));
+        if is_open {
+            self.plan(Input::Tokens(unwalled(), 1), effects);
+        }
+    }
+
     /// Takes tests that were run before out, with what was said of them, in pytest's order.
     fn take_carried(&mut self, templates: &mut [Vec<Item>]) -> Vec<(WorkerId, Vec<PhaseReport>)> {
         let mut taken = Vec::new();
@@ -167,11 +179,13 @@ impl Machine {
     }
 
     fn capacity(&self) -> Capacity {
+        let mut tokens = self.settings.rules.tokens.clone();
+        tokens.insert(unwalled(), u32::MAX);
         Capacity {
             slots: self.load.slots,
             cpu: Some(MilliCpu(u64::from(self.processors.get()) * 1000)),
             memory: self.memory,
-            tokens: self.settings.rules.tokens.clone(),
+            tokens,
         }
     }
 
@@ -215,6 +229,9 @@ impl Machine {
             let terms = self.terms.of(test);
             claim = claim.or(&terms.claim);
             lane = lane.max(terms.lane);
+        }
+        if lane == Lane::Sealed {
+            claim.tokens.insert(unwalled(), 1);
         }
         let (expected, cpu) = self.expected(&unit.tests);
         if self.load.by_cpu && claim.cpu == MilliCpu(0) {
@@ -302,6 +319,11 @@ impl Machine {
         let tests = tests.into_iter().map(to_run).collect();
         ToWorker::Run { tests }
     }
+}
+
+/// What each sealed unit holds. There is one where it has no walls.
+fn unwalled() -> TokenName {
+    TokenName::new("dyno.unwalled").expect("a name of letters and dots")
 }
 
 /// What is to be run, and in which order.

@@ -4,7 +4,8 @@ use super::Pressure;
 use crate::sandbox::Sandbox;
 use crate::workers::Remains;
 use dyno_model::{
-    Bytes, Carried, Event, ExitCode, Lane, Past, ProcessExit, Stream, TemplateId, TestId, WorkerId,
+    Bytes, Carried, Event, ExitCode, Lane, MissingWall, Past, ProcessExit, Stream, TemplateId,
+    TestId, WorkerId,
 };
 use dyno_wire::template::{FromTemplate, ToTemplate};
 use dyno_wire::worker::{FromWorker, ToWorker};
@@ -58,6 +59,8 @@ pub(crate) enum Input {
     Pressure(Pressure),
     /// A sandbox stands, or does not, for a worker that is to be forked.
     Sandbox(WorkerId, Sandbox),
+    /// These walls cannot be built here. Told once.
+    WallsMissing(Vec<MissingWall>),
     /// A signal that asks dyno to stop.
     Signal(i32),
 }
