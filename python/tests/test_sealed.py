@@ -188,6 +188,37 @@ def test_nothing_is_left_running(tmp_path: Path) -> None:
     assert alive_with(f"LEFT={name}") == []
 
 
+LEAKY = """
+import socket, subprocess, sys, pytest
+@pytest.fixture(scope="module")
+def shared(): pass
+@pytest.mark.e2e
+def test_clean(shared, tmp_path): (tmp_path / "x").write_text("x")
+@pytest.mark.e2e
+def test_leaky(shared):
+    serve = "import socket, time; s = socket.create_server(('', 8123)); print(flush=True); "
+    server = [sys.executable, "-c", serve + "time.sleep(1000)"]
+    subprocess.Popen(server, stdout=subprocess.PIPE, start_new_session=True).stdout.readline()
+    open("/dev/shm/sealed-left", "w").write("x")
+    open("/tmp/sealed-left", "w").write("x")
+@pytest.mark.e2e
+def test_other(): pass
+"""
+
+
+def test_what_a_test_leaves_is_named(tmp_path: Path) -> None:
+    write_suite(tmp_path, {"pytest.ini": INI, "test_a.py": LEAKY})
+    got = run_dyno(tmp_path, "-n", "2")
+    assert got.closing_counts() == {"passed": 3}, got.text
+    section = got.stdout.partition("= LEAKS =")[2].splitlines()[1:5]
+    assert section[0] == "test_a.py::test_leaky:"
+    assert section[1].startswith("  still ran, and was killed: ")
+    assert section[1].endswith("(listens on 8123)")
+    assert section[2:] == ["  left in /dev/shm: sealed-left", "  left in /tmp: sealed-left"]
+    leaked = [event for event in journal(tmp_path) if event["event"] == "leaked"]
+    assert [str(event["leaks"]).count("test_leaky") for event in leaked] == [3]
+
+
 HANGS = """
 import os, pathlib, subprocess, pytest
 @pytest.fixture

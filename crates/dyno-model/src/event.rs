@@ -3,6 +3,7 @@
 //! One owner (the runner) puts them in order. Each is appended to the journal
 //! before anything is shown of it.
 
+use crate::sandbox::{Leaked, MissingWall};
 use crate::{
     CollectFailure, ExitCode, Item, Phase, PhaseReport, Printed, PrintedMore, RunId, Skip, TestId,
     UnitId, Warning, WorkerId, micros,
@@ -115,6 +116,13 @@ pub enum Event {
     WallsMissing {
         /// Each.
         walls: Vec<MissingWall>,
+    },
+    /// What a sealed worker left behind its walls, where all of it was then killed or put aside.
+    Leaked {
+        /// The worker.
+        worker: WorkerId,
+        /// Each thing.
+        leaks: Vec<Leaked>,
     },
     /// A unit was given to a worker.
     UnitAssigned {
@@ -274,15 +282,6 @@ pub struct Hazard {
     /// A thread or an open device, by its name.
     pub what: String,
     /// What it is, and what becomes of it.
-    pub why: String,
-}
-
-/// A wall of a sandbox that cannot be built.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MissingWall {
-    /// Its name: `net`, `mount`, `pid`, `ipc`, `uts`, or `all`.
-    pub wall: String,
-    /// What was tried, and what the kernel said.
     pub why: String,
 }
 

@@ -25,6 +25,7 @@ mod printed;
 mod pytest_config;
 mod real_collection;
 mod report;
+mod sandbox;
 
 pub use carried::Carried;
 pub use claim::{Bytes, Capacity, Claim, MilliCpu, TokenName};
@@ -36,8 +37,7 @@ pub use environment::{
     PluginFixture, Takes,
 };
 pub use event::{
-    Display, Event, Hazard, Memory, MissingWall, ProcessExit, Progress, Stamped, Stop, Took,
-    WorkerFailure,
+    Display, Event, Hazard, Memory, ProcessExit, Progress, Stamped, Stop, Took, WorkerFailure,
 };
 pub use exit::ExitCode;
 pub use files::{FileKind, Files, FilesInMemory, FolderEntry};
@@ -56,3 +56,4 @@ pub use real_collection::{
     SkippedCollection, SocketKind, Variable,
 };
 pub use report::{CollectFailure, Phase, PhaseReport, Section, Skip, Status, Warning};
+pub use sandbox::{Leaked, MissingWall};

@@ -13,6 +13,7 @@
 mod canvas;
 mod closing;
 mod fresh_workers;
+mod leaks;
 mod losses;
 mod memory;
 mod notices;

@@ -3,10 +3,11 @@
 
 use crate::canvas::{Canvas, Ink};
 use crate::fresh_workers::FreshWorkers;
+use crate::leaks;
 use crate::losses;
 use crate::memory;
 use crate::walls;
-use dyno_model::{Event, Memory, MissingWall, ProcessExit, WorkerFailure, WorkerId};
+use dyno_model::{Event, Leaked, Memory, MissingWall, ProcessExit, WorkerFailure, WorkerId};
 
 /// The templates and workers of a run.
 #[derive(Debug, Default)]
@@ -16,6 +17,7 @@ pub(crate) struct Processes {
     fresh: FreshWorkers,
     memory: Vec<Memory>,
     missing_walls: Vec<MissingWall>,
+    leaks: Vec<Leaked>,
 }
 
 impl Processes {
@@ -45,6 +47,7 @@ impl Processes {
                 canvas.line(&format!("dyno: {text}"), &[Ink::Yellow]);
                 self.lost_templates.push(text);
             }
+            Event::Leaked { leaks, .. } => self.leaks.extend(leaks.iter().cloned()),
             Event::WallsMissing { walls } => self.missing_walls.clone_from(walls),
             _ => {}
         }
@@ -56,6 +59,7 @@ impl Processes {
         losses::templates(&self.lost_templates, canvas);
         self.fresh.show(canvas);
         walls::show(&self.missing_walls, canvas);
+        leaks::show(&self.leaks, canvas);
         if verbosity > 0 {
             memory::show(&self.memory, canvas);
         }

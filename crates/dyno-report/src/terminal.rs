@@ -147,7 +147,8 @@ impl Terminal {
             Event::WorkerStarted { .. }
             | Event::WorkerEnded { .. }
             | Event::TemplateLost { .. }
-            | Event::WallsMissing { .. } => {
+            | Event::WallsMissing { .. }
+            | Event::Leaked { .. } => {
                 self.processes.take(event, &mut self.canvas);
             }
             Event::Stopping { why } => self.stop = Some(why.clone()),

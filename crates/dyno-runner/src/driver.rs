@@ -118,7 +118,10 @@ async fn drive(
             },
             input => input,
         };
-        let Some(input) = driver.workers.in_its_place(input) else {
+        let input = driver.workers.in_its_place(input);
+        let Some(input) =
+            input.and_then(|input| driver.sandboxes.in_its_place(input, &driver.inbox))
+        else {
             continue;
         };
         let first = driver.watch(&input);
@@ -155,8 +158,6 @@ struct Driver<'a, F> {
     stdio: Stdio,
     terminal: Terminal,
     sandboxes: Sandboxes,
-    /// It was told which walls cannot be built.
-    lacks_walls: bool,
 }
 
 impl<'a, F: FnMut(&Stamped)> Driver<'a, F> {
@@ -182,7 +183,6 @@ impl<'a, F: FnMut(&Stamped)> Driver<'a, F> {
             stdio: terminal::stdio(request),
             terminal: Terminal::Here,
             sandboxes: Sandboxes::default(),
-            lacks_walls: false,
         })
     }
 
@@ -348,9 +348,7 @@ impl<'a, F: FnMut(&Stamped)> Driver<'a, F> {
             fork.go_behind(walls, inside);
         }
         fork.perform(&self.host)?;
-        let is_news = !sandbox.missing.is_empty() && !self.lacks_walls;
-        self.lacks_walls |= is_news;
-        Ok(is_news.then_some(sandbox.missing))
+        Ok(self.sandboxes.news(sandbox.missing))
     }
 
     /// Takes hold of processes as they are named. Gives what is to be heard before the input.
@@ -363,7 +361,6 @@ impl<'a, F: FnMut(&Stamped)> Driver<'a, F> {
             } => {
                 let is_ours = self.workers.is_killed(*worker);
                 let remains = self.deaths.of(*worker, *exit, *peak_kib, is_ours);
-                self.sandboxes.end(*worker);
                 return vec![Input::Left(*worker, remains)];
             }
             Input::Template(TemplateId::FIRST, FromTemplate::Hello { pid, .. }) => {

@@ -7,6 +7,7 @@ use crate::host::Host;
 use crate::machine::Input;
 use crate::spawn::inherit;
 use dyno_model::{MissingWall, TemplateId, WorkerId};
+use dyno_sandbox::leaks::Leak;
 use dyno_wire::FrameError;
 use dyno_wire::template::ToTemplate;
 use rustix::fd::{AsRawFd, OwnedFd};
@@ -18,15 +19,19 @@ use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::{fs, time::Duration};
-use tokio::io::Interest;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Interest};
 use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_local};
+use tokio::time::timeout;
 
 /// How long the dead of all sandboxes may take to be gone, at the end of the run. SIGKILL takes
 /// milliseconds; a process in an uninterruptible wait is not waited for.
 const LAST_WAIT: Duration = Duration::from_secs(10);
+
+/// How long a look behind the walls may take, beyond what `dyno_sandbox::leaks` waits for.
+const LOOK: Duration = Duration::from_secs(10);
 
 /// What is said of walls is a line of at most a few hundred bytes for each.
 const LONGEST_WORD: usize = 16 * 1024;
@@ -65,9 +70,19 @@ impl Fork {
 /// Those of a run.
 #[derive(Default)]
 pub(crate) struct Sandboxes {
-    lifelines: HashMap<WorkerId, StdUnixStream>,
+    live: HashMap<WorkerId, Live>,
     forks: HashMap<WorkerId, Fork>,
     ends: Vec<JoinHandle<()>>,
+    /// It was told which walls cannot be built.
+    lacks_walls: bool,
+}
+
+/// One that stands.
+struct Live {
+    /// Dropping it kills all that is behind the walls.
+    lifeline: StdUnixStream,
+    /// Ends when all behind the walls are dead.
+    end: JoinHandle<()>,
 }
 
 impl Sandboxes {
@@ -104,8 +119,8 @@ impl Sandboxes {
             // Whoever is not there any more does not want it.
             let _ = inbox.send(Input::Sandbox(worker, sandbox)).await;
         });
-        self.ends.push(spawn_local(clear(child, folder)));
-        self.lifelines.insert(worker, lifeline);
+        let end = spawn_local(clear(child, folder));
+        self.live.insert(worker, Live { lifeline, end });
         self.forks.insert(worker, fork);
         Ok(())
     }
@@ -115,22 +130,70 @@ impl Sandboxes {
         self.forks.remove(&worker)
     }
 
-    /// Kills what is left behind the walls of a worker that has ended.
-    pub(crate) fn end(&mut self, worker: WorkerId) {
-        self.lifelines.remove(&worker);
+    /// These walls, if there are any and it was not told before.
+    pub(crate) fn news(&mut self, missing: Vec<MissingWall>) -> Option<Vec<MissingWall>> {
+        let is_news = !missing.is_empty() && !self.lacks_walls;
+        self.lacks_walls |= is_news;
+        is_news.then_some(missing)
+    }
+
+    /// That a worker has ended comes after what it left behind its walls, which is named and
+    /// killed; until then, nothing.
+    pub(crate) fn in_its_place(
+        &mut self,
+        input: Input,
+        inbox: &mpsc::Sender<Input>,
+    ) -> Option<Input> {
+        let Input::WorkerExited { worker, .. } = &input else {
+            return Some(input);
+        };
+        let worker = *worker;
+        let Some(Live { lifeline, end }) = self.live.remove(&worker) else {
+            return Some(input);
+        };
         self.ends.retain(|end| !end.is_finished());
+        let inbox = inbox.clone();
+        self.ends.push(spawn_local(async move {
+            let leaks = timeout(LOOK, ask(lifeline)).await;
+            if let Ok(Ok(leaks)) = leaks
+                && !leaks.is_empty()
+            {
+                let _ = inbox.send(Input::Leaks(worker, leaks)).await;
+            }
+            let _ = timeout(LAST_WAIT, end).await;
+            let _ = inbox.send(input).await;
+        }));
+        None
     }
 
     /// Kills what is left behind all walls and waits until it is dead.
     pub(crate) async fn close(self) {
-        drop(self.lifelines);
         let all = async {
+            for Live { lifeline, end } in self.live.into_values() {
+                drop(lifeline);
+                let _ = end.await;
+            }
             for end in self.ends {
                 let _ = end.await;
             }
         };
-        let _ = tokio::time::timeout(LAST_WAIT, all).await;
+        let _ = timeout(LAST_WAIT, all).await;
     }
+}
+
+/// Asks what is left behind the walls, and lets go of them.
+async fn ask(lifeline: StdUnixStream) -> io::Result<Vec<Leak>> {
+    let mut lifeline = UnixStream::from_std(lifeline)?;
+    lifeline.write_all(b"?").await?;
+    let mut lines = BufReader::new(lifeline).lines();
+    let mut leaks = Vec::new();
+    while let Some(line) = lines.next_line().await? {
+        match line.strip_prefix("leak ") {
+            Some(leak) => leaks.extend(Leak::parse(leak)),
+            None => break,
+        }
+    }
+    Ok(leaks)
 }
 
 /// Waits until the process that held the walls has ended, and with it all behind them. What was

@@ -2,7 +2,7 @@
 
 use crate::machine::{Attempt, Overdue, Watch};
 use dyno_model::{
-    Category, Memory, Outcome, Phase, PhaseReport, ProcessExit, Section, Status, TemplateId,
+    Category, Lane, Memory, Outcome, Phase, PhaseReport, ProcessExit, Section, Status, TemplateId,
     TestId, WorkerId,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -27,6 +27,10 @@ pub(crate) struct Worker {
     pub(crate) rest: VecDeque<TestId>,
     /// The test that it runs.
     pub(crate) running: Option<TestId>,
+    /// What it runs.
+    pub(crate) lane: Lane,
+    /// When its tests began, if it is sealed.
+    pub(crate) began: Vec<(Duration, TestId)>,
     /// The phase that the running test is in, as far as was reported.
     pub(crate) phase: Option<Phase>,
     /// How many tests it has started, counted round a byte.
@@ -125,9 +129,10 @@ pub(crate) enum Ending {
 }
 
 impl Workers {
-    pub(crate) fn insert(&mut self, worker: WorkerId, template: TemplateId) {
+    pub(crate) fn insert(&mut self, worker: WorkerId, template: TemplateId, lane: Lane) {
         let state = Worker {
             template,
+            lane,
             ..Worker::default()
         };
         self.0.insert(worker, state);

@@ -12,6 +12,7 @@
 mod adopt;
 mod error;
 pub mod keeper;
+pub mod leaks;
 mod owned;
 mod process;
 mod reap;

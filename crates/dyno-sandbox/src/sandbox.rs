@@ -10,9 +10,17 @@
 //!                        by which another process gets behind the same walls
 //! ```
 //!
+//! Any byte that the owner writes asks what is left behind the walls. The answer:
+//!
+//! ```text
+//! leak KIND AGE WHAT     see [`crate::leaks::Leak`]
+//! looked                 that is all
+//! ```
+//!
 //! When the owner's end is closed, by whatever road, the first process is killed, and the kernel
 //! kills all that share its wall of processes.
 
+use crate::leaks::look;
 use crate::owned::{Deaths, close_all_but, has_ended, hear_the_lifeline_alone};
 use crate::walls::{Blueprint, Init, Missing, build_what_can_be};
 use crate::{SandboxError, adopt, reap};
@@ -21,9 +29,11 @@ use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, send, sendmsg};
 use rustix::process::{Signal, pidfd_send_signal};
+use rustix::thread::UnshareFlags;
 use std::io::IoSlice;
 use std::mem::MaybeUninit;
 use std::os::fd::RawFd;
+use std::path::Path;
 
 /// Builds a sandbox and holds it up until the other end of `lifeline` is closed, or until its
 /// first process has ended.
@@ -48,9 +58,13 @@ pub fn hold(lifeline: RawFd, blueprint: &Blueprint) -> Result<(), SandboxError> 
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(SandboxError::system("wait for the owner")(error)),
         }
-        if !watched[0].revents().is_empty() && has_ended(&lifeline) {
-            // It may have ended already.
-            let _ = pidfd_send_signal(&init.pidfd, Signal::KILL);
+        if !watched[0].revents().is_empty() {
+            if has_ended(&lifeline) {
+                // It may have ended already.
+                let _ = pidfd_send_signal(&init.pidfd, Signal::KILL);
+            } else {
+                tell_what_is_left(&lifeline, &init, &blueprint.folder);
+            }
         }
         deaths.drain();
         // Its end comes when all behind its wall of processes are dead.
@@ -58,6 +72,16 @@ pub fn hold(lifeline: RawFd, blueprint: &Blueprint) -> Result<(), SandboxError> 
             return Ok(());
         }
     }
+}
+
+/// Whoever asked may be gone, or not read: then nobody is told.
+fn tell_what_is_left(lifeline: &OwnedFd, init: &Init, folder: &Path) {
+    let has_own_processes = init.namespaces.contains(UnshareFlags::NEWPID);
+    let leaks = look(init.pid, &folder.join("tmp"), has_own_processes);
+    let mut lines: Vec<String> = leaks.iter().map(|leak| format!("leak {leak}\n")).collect();
+    lines.push("looked\n".to_owned());
+    let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+    let _ = send(lifeline, lines.concat().as_bytes(), flags);
 }
 
 /// The life of the first process: what loses its parent behind the walls falls to it.

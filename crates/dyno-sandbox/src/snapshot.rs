@@ -33,6 +33,11 @@ impl Snapshot {
         self.processes.get(&pid)
     }
 
+    /// Each, in no order.
+    pub fn all(&self) -> impl Iterator<Item = &Process> {
+        self.processes.values()
+    }
+
     /// All that descend from `ancestor`, in the order of their ids; not itself.
     pub fn descendants(&self, ancestor: Pid) -> Vec<Process> {
         let mut children: HashMap<Pid, Vec<Pid>> = HashMap::new();

@@ -6,6 +6,7 @@
 //! or (after a stop) known not to have run; the run ends, whoever dies.
 
 mod attempts;
+mod leaks;
 mod lost_template;
 mod planning;
 mod pressure;
@@ -29,7 +30,7 @@ use dyno_model::{
     WorkerId,
 };
 use dyno_plan::{Action, Job, Order, Planner};
-use dyno_wire::template::{Feed, Output, SessionStop, ToTemplate};
+use dyno_wire::template::{Feed, Output, ToTemplate};
 use dyno_wire::worker::ToWorker;
 use lost_template::Replacement;
 use planning::{AllTerms, Outstanding};
@@ -37,6 +38,7 @@ use siblings::Siblings;
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
+use step::session_stop;
 
 /// Reports go to the template in batches of this many messages, to spare both sides
 /// system calls; plugins in the controller see a test this much later at most.
@@ -221,6 +223,7 @@ impl Machine {
             }
             Input::GraceOver(worker) => self.grace_over(worker, &mut effects),
             Input::WallsMissing(walls) => self.walls_missing(walls, &mut effects),
+            Input::Leaks(worker, leaks) => self.leaked(worker, leaks, &mut effects),
             Input::Tick => self.tick(&mut effects),
             Input::Pressure(pressure) => self.pressed(pressure, &mut effects),
             Input::Signal(number) => self.signalled(number, &mut effects),
@@ -236,7 +239,7 @@ impl Machine {
                     template,
                     lane,
                 } => {
-                    self.workers.insert(worker, template);
+                    self.workers.insert(worker, template, lane);
                     self.fork(worker, template, lane, effects);
                 }
                 Action::Assign { worker, unit } => {
@@ -375,26 +378,6 @@ impl Machine {
             elapsed: self.now.saturating_sub(began),
         }));
         effects.push(Effect::End(exit, leave));
-    }
-}
-
-fn session_stop(stop: &Stop) -> SessionStop {
-    match stop {
-        Stop::MaxFail { failures } => SessionStop::Failed {
-            reason: format!("stopping after {failures} failures"),
-        },
-        Stop::Asked { reason } => SessionStop::Interrupted {
-            reason: reason.clone(),
-        },
-        Stop::Signal { .. } => SessionStop::Interrupted {
-            reason: "KeyboardInterrupt".to_owned(),
-        },
-        Stop::Deadline { .. } => SessionStop::Interrupted {
-            reason: "the deadline is over".to_owned(),
-        },
-        Stop::Broken => SessionStop::Interrupted {
-            reason: "the run cannot go on".to_owned(),
-        },
     }
 }
 

@@ -4,10 +4,11 @@ use super::Pressure;
 use crate::sandbox::Sandbox;
 use crate::workers::Remains;
 use dyno_model::{
-    Bytes, Carried, Event, ExitCode, Lane, MissingWall, Past, ProcessExit, Stream, TemplateId,
-    TestId, WorkerId,
+    Bytes, Carried, Event, ExitCode, Lane, MissingWall, Past, ProcessExit, Stop, Stream,
+    TemplateId, TestId, WorkerId,
 };
-use dyno_wire::template::{FromTemplate, ToTemplate};
+use dyno_sandbox::leaks::Leak;
+use dyno_wire::template::{FromTemplate, SessionStop, ToTemplate};
 use dyno_wire::worker::{FromWorker, ToWorker};
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -61,6 +62,8 @@ pub(crate) enum Input {
     Sandbox(WorkerId, Sandbox),
     /// These walls cannot be built here. Told once.
     WallsMissing(Vec<MissingWall>),
+    /// A sealed worker that has ended, as will be said, left this behind its walls.
+    Leaks(WorkerId, Vec<Leak>),
     /// A signal that asks dyno to stop.
     Signal(i32),
 }
@@ -122,4 +125,25 @@ pub(crate) enum Leave {
     Itself,
     /// It is killed, with all that is left.
     Killed,
+}
+
+/// What the template is told of a stop.
+pub(super) fn session_stop(stop: &Stop) -> SessionStop {
+    match stop {
+        Stop::MaxFail { failures } => SessionStop::Failed {
+            reason: format!("stopping after {failures} failures"),
+        },
+        Stop::Asked { reason } => SessionStop::Interrupted {
+            reason: reason.clone(),
+        },
+        Stop::Signal { .. } => SessionStop::Interrupted {
+            reason: "KeyboardInterrupt".to_owned(),
+        },
+        Stop::Deadline { .. } => SessionStop::Interrupted {
+            reason: "the deadline is over".to_owned(),
+        },
+        Stop::Broken => SessionStop::Interrupted {
+            reason: "the run cannot go on".to_owned(),
+        },
+    }
 }

@@ -3,7 +3,7 @@
 use super::{Effect, Machine, Watch};
 use crate::workers::{Ending, Prospect, Worker};
 use dyno_model::{
-    Event, ExitCode, Keeping, PhaseReport, Printed, ProcessExit, Stop, Stream, TestId, Took,
+    Event, ExitCode, Keeping, Lane, PhaseReport, Printed, ProcessExit, Stop, Stream, TestId, Took,
     WorkerFailure, WorkerId,
 };
 use dyno_wire::template::Feed;
@@ -27,6 +27,9 @@ impl Machine {
                 self.barren = 0;
                 if let Some(state) = self.workers.get_mut(worker) {
                     state.started(&test);
+                    if state.lane == Lane::Sealed {
+                        state.began.push((self.now, test.clone()));
+                    }
                 }
                 self.phase_began(worker, None);
                 self.attempt_began(worker, &test);
