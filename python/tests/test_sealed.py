@@ -274,6 +274,46 @@ def test_ctrl_c_tears_down(tmp_path: Path) -> None:
     assert alive_with(left) == []
 
 
+def children_of(pid: int) -> dict[int, str]:
+    """Its child processes, by id, with their command lines."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+        if parent == pid:
+            found[int(folder.name)] = line
+    return found
+
+
+@pytest.mark.parametrize("whom", ["the holder", "the first"])
+def test_what_holds_the_walls_up_is_killed(tmp_path: Path, whom: str) -> None:
+    """The test behind them dies of it and says so, and no other does."""
+    text = (
+        HANGS
+        + """
+@pytest.mark.e2e
+def test_after(): pass
+"""
+    )
+    name = uuid.uuid4().hex
+    write_suite(tmp_path, {"pytest.ini": INI, "test_a.py": text % name})
+    dyno = start_dyno(tmp_path, "-n", "2")
+    wait_until("the tests start", lambda: both_are_up(tmp_path))
+    holders = [pid for pid, line in children_of(dyno.pid).items() if " sandbox " in line]
+    assert len(holders) == 2
+    for holder in holders:
+        (first,) = children_of(holder)
+        os.kill(holder if whom == "the holder" else first, signal.SIGKILL)
+    stdout, _ = dyno.communicate(timeout=PATIENCE)
+    assert dyno.returncode == 1, stdout
+    assert "2 failed, 1 passed" in stdout
+    assert stdout.count("died with SIGKILL") >= 2
+    assert alive_with(f"LEFT={name}") == []
+
+
 def test_a_template_that_is_killed_is_replaced_and_sealed_tests_go_on(tmp_path: Path) -> None:
     text = """
 import os, pathlib, signal, time, pytest
