@@ -219,6 +219,21 @@ def test_what_a_test_leaves_is_named(tmp_path: Path) -> None:
     assert [str(event["leaks"]).count("test_leaky") for event in leaked] == [3]
 
 
+@pytest.mark.parametrize("where", ["the table", "a rule", "a profile"])
+def test_a_leak_may_be_an_error(tmp_path: Path, where: str) -> None:
+    text, args = {
+        "the table": ('[tool.dyno]\nleaks = "fail"\n', []),
+        "a rule": ('[[tool.dyno.rules]]\nname = "leaky"\nleaks = "fail"\n', []),
+        "a profile": ('[tool.dyno.profiles.ci]\nleaks = "fail"\n', ["--profile", "ci"]),
+    }[where]
+    write_suite(tmp_path, {"pytest.ini": INI, "test_a.py": LEAKY, "pyproject.toml": text})
+    got = run_dyno(tmp_path, "-n", "2", "--junitxml=junit.xml", *args)
+    assert (got.code, got.closing_counts()) == (1, {"passed": 3, "error": 1}), got.text
+    assert got.outcomes["test_a.py::test_leaky"] == ("passed", "error")
+    assert "  shm: sealed-left\n" in got.stdout
+    assert 'errors="1"' in (tmp_path / "junit.xml").read_text()
+
+
 HANGS = """
 import os, pathlib, subprocess, pytest
 @pytest.fixture

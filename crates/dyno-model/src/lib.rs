@@ -56,4 +56,4 @@ pub use real_collection::{
     SkippedCollection, SocketKind, Variable,
 };
 pub use report::{CollectFailure, Phase, PhaseReport, Section, Skip, Status, Warning};
-pub use sandbox::{Leaked, MissingWall};
+pub use sandbox::{LeakPolicy, Leaked, MissingWall};

@@ -23,3 +23,14 @@ pub struct MissingWall {
     /// What was tried, and what the kernel said.
     pub why: String,
 }
+
+/// What becomes of a test that leaves something behind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LeakPolicy {
+    /// It is named in the summary.
+    #[default]
+    Warn,
+    /// It has an error, too.
+    Fail,
+}

@@ -10,6 +10,7 @@
 //! slow = "60s"                  # a phase that takes longer is named while it runs
 //! deadline = "2h"               # of the whole run
 //! retries = 0
+//! leaks = "warn"               # or "fail"
 //! tokens = { etcd = 1, gpu = 2 } # how many there are; of others there is one
 //!
 //! [[tool.dyno.rules]]
@@ -39,7 +40,7 @@ mod table;
 pub(crate) use quantity::length;
 
 use crate::Workers;
-use dyno_model::{Claim, Item, Lane, Marker, Test, TokenName};
+use dyno_model::{Claim, Item, Lane, LeakPolicy, Marker, Test, TokenName};
 use rule::Rule;
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -61,6 +62,7 @@ pub struct Rules {
     pub tokens: BTreeMap<TokenName, u32>,
     timeout: Timeouts,
     retries: u32,
+    leaks: LeakPolicy,
     /// In the order in which they are asked.
     ordered: Vec<Rule>,
 }
@@ -74,6 +76,7 @@ impl Default for Rules {
             tokens: BTreeMap::new(),
             timeout: Timeouts::default(),
             retries: 0,
+            leaks: LeakPolicy::Warn,
             ordered: Vec::new(),
         }
     }
@@ -90,6 +93,8 @@ pub struct Terms {
     pub retries: u32,
     /// In which processes it runs.
     pub lane: Lane,
+    /// What becomes of it if it leaves something behind its walls.
+    pub leaks: LeakPolicy,
     /// Variables that are set while it runs.
     pub env: BTreeMap<String, String>,
 }
@@ -240,6 +245,7 @@ impl Rules {
             tokens,
             timeout: timeout(chosen.timeout).or(timeout(base.timeout)),
             retries: chosen.retries.or(base.retries).unwrap_or(0),
+            leaks: chosen.leaks.or(base.leaks).unwrap_or_default(),
             ordered: rules,
         })
     }
@@ -249,6 +255,7 @@ impl Rules {
         Terms {
             timeouts: self.timeout,
             retries: self.retries,
+            leaks: self.leaks,
             ..Terms::default()
         }
     }
@@ -266,6 +273,7 @@ impl Rules {
             claim: declared.claim(&matching, measures(item, beside)),
             timeouts: declared.timeouts.unwrap_or_default(),
             retries: self.retries,
+            leaks: self.leaks,
             ..Terms::default()
         };
         for rule in &matching {
@@ -278,6 +286,9 @@ impl Rules {
         terms.timeouts = terms.timeouts.or(self.timeout);
         if let Some(retries) = matching.iter().find_map(|rule| rule.retries) {
             terms.retries = retries;
+        }
+        if let Some(leaks) = matching.iter().find_map(|rule| rule.leaks) {
+            terms.leaks = leaks;
         }
         let lane = matching.iter().find_map(|rule| rule.lane);
         if let Some(lane) = lane.or_else(|| usual_lane(item, beside)) {

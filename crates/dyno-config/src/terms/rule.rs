@@ -3,7 +3,7 @@
 use super::Timeouts;
 use super::declared::Demands;
 use super::table;
-use dyno_model::{Fnmatch, Lane, PytestVersion, Test};
+use dyno_model::{Fnmatch, Lane, LeakPolicy, PytestVersion, Test};
 use dyno_select::{Doubts, KeywordExpression, MarkExpression, Verdict};
 use std::collections::BTreeMap;
 
@@ -19,6 +19,7 @@ pub(super) struct Rule {
     pub(super) timeouts: Timeouts,
     pub(super) retries: Option<u32>,
     pub(super) lane: Option<Lane>,
+    pub(super) leaks: Option<LeakPolicy>,
     pub(super) env: BTreeMap<String, String>,
 }
 
@@ -37,6 +38,7 @@ impl Rule {
         let says_nothing = written.timeout.is_none()
             && written.retries.is_none()
             && written.lane.is_none()
+            && written.leaks.is_none()
             && written.env.is_empty();
         let demands = Demands {
             slots: written.slots,
@@ -67,6 +69,7 @@ impl Rule {
             timeouts: written.timeout.map(Timeouts::from).unwrap_or_default(),
             retries: written.retries,
             lane: written.lane,
+            leaks: written.leaks,
             env: written.env,
         })
     }

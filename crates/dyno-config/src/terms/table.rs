@@ -2,7 +2,7 @@
 
 use super::Timeouts;
 use super::quantity::{Amount, Length};
-use dyno_model::{Lane, MilliCpu, TokenName};
+use dyno_model::{Lane, LeakPolicy, MilliCpu, TokenName};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -34,6 +34,7 @@ pub(super) struct Dyno {
     pub(super) deadline: Option<Length>,
     pub(super) timeout: Option<Limit>,
     pub(super) retries: Option<u32>,
+    pub(super) leaks: Option<LeakPolicy>,
     #[serde(default)]
     pub(super) tokens: BTreeMap<TokenName, u32>,
     #[serde(default)]
@@ -49,6 +50,7 @@ pub(super) struct Profile {
     pub(super) deadline: Option<Length>,
     pub(super) timeout: Option<Limit>,
     pub(super) retries: Option<u32>,
+    pub(super) leaks: Option<LeakPolicy>,
     #[serde(default)]
     pub(super) tokens: BTreeMap<TokenName, u32>,
     #[serde(default)]
@@ -64,6 +66,7 @@ impl Dyno {
             deadline: self.deadline,
             timeout: self.timeout,
             retries: self.retries,
+            leaks: self.leaks,
             tokens: std::mem::take(&mut self.tokens),
             rules: std::mem::take(&mut self.rules),
         }
@@ -125,6 +128,7 @@ pub(super) struct Rule {
     pub(super) timeout: Option<Limit>,
     pub(super) retries: Option<u32>,
     pub(super) lane: Option<Lane>,
+    pub(super) leaks: Option<LeakPolicy>,
     pub(super) slots: Option<u32>,
     pub(super) cpu: Option<Cpu>,
     pub(super) memory: Option<Amount>,

@@ -1,8 +1,12 @@
 //! What sealed workers left behind their walls, and during which test.
 
 use super::{Effect, Machine};
-use dyno_model::{Event, Leaked, TestId, WorkerId};
+use dyno_model::{
+    Category, Event, LeakPolicy, Leaked, Outcome, Phase, PhaseReport, Status, TestId, WorkerId,
+};
 use dyno_sandbox::leaks::Leak;
+use dyno_wire::template::Feed;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A process's start is known in ticks of the kernel's clock, of 10 ms, and is never late.
@@ -12,7 +16,7 @@ impl Machine {
     pub(super) fn leaked(&mut self, worker: WorkerId, leaks: Vec<Leak>, effects: &mut Vec<Effect>) {
         let began = self.workers.get_mut(worker).map(|state| &*state.began);
         let began = began.unwrap_or_default();
-        let leaks = leaks
+        let leaks: Vec<Leaked> = leaks
             .into_iter()
             .map(|leak| Leaked {
                 test: leak.age.and_then(|age| running_at(began, self.now, age)),
@@ -20,7 +24,63 @@ impl Machine {
                 what: leak.what,
             })
             .collect();
+        let last = began.last().map(|(_, test)| test.clone());
+        let mut failing: BTreeMap<TestId, Vec<String>> = BTreeMap::new();
+        for leak in &leaks {
+            // Somebody has to answer for it: in doubt the last, after which it was still there.
+            if let Some(test) = leak.test.as_ref().or(last.as_ref())
+                && self.terms.of(test).leaks == LeakPolicy::Fail
+            {
+                let line = format!("{}: {}", leak.kind, leak.what);
+                failing.entry(test.clone()).or_default().push(line);
+            }
+        }
         effects.push(Effect::Record(Event::Leaked { worker, leaks }));
+        for (test, lines) in failing {
+            self.fail_for_leaks(worker, &test, &lines, effects);
+        }
+    }
+
+    /// An error of a test that is over, as of a teardown that should have cleaned up.
+    fn fail_for_leaks(
+        &mut self,
+        worker: WorkerId,
+        test: &TestId,
+        lines: &[String],
+        effects: &mut Vec<Effect>,
+    ) {
+        let crash = format!("left behind: {}", lines.join("; "));
+        let message = format!(
+            "the test left behind\n  {}\nhint: end it in a fixture's teardown, or say leaks = \
+             \"warn\" in a rule of [tool.dyno]",
+            lines.join("\n  ")
+        );
+        let phase = Phase::Teardown;
+        let headline = self.headlines.get(test).cloned();
+        let report = PhaseReport {
+            test: test.clone(),
+            phase,
+            status: Status {
+                category: Some(Category::Outcome(Outcome::Error)),
+                letter: "E".to_owned(),
+                word: "ERROR".to_owned(),
+            },
+            duration: Duration::ZERO,
+            longrepr: Some(message.clone()),
+            headline: Some(headline.unwrap_or_else(|| test.to_string())),
+            crash: Some(crash),
+            skip: None,
+            xfail: None,
+            sections: Vec::new(),
+            attempt: 1,
+            counts: true,
+        };
+        let fed = Feed::Crash {
+            test: test.as_str().to_owned(),
+            phase,
+            message,
+        };
+        self.say(worker, report, Some(fed), effects);
     }
 }
 
