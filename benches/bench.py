@@ -68,6 +68,8 @@ class Contender:
             environment = os.environ | {
                 "NO_COLOR": "1",
                 "BENCH_FIRST_TEST": str(first),
+                # pytest looks through what earlier runs left there.
+                "TMPDIR": folder,
                 "PATH": path,
             }
             # Python and pytest keep their bytecode, as they do where nobody forbids it.
@@ -286,6 +288,7 @@ def run_one(run: Commands, place: Path) -> Table:
         "Run one test of 10,000, named by its node id",
         [
             Contender("pytest", run.pytest("-q", node), tree),
+            Contender("pytest, on its file", run.pytest("-q", node.partition("::")[0]), tree),
             Contender("dyno test", run.own("test", node), tree),
         ],
     )

@@ -6,10 +6,11 @@
 use crate::host::Host;
 use crate::machine::Input;
 use crate::spawn::inherit;
-use dyno_model::{MissingWall, TemplateId, WorkerId};
+use dyno_model::{MissingWall, ProcessExit, TemplateId, WorkerId};
 use dyno_sandbox::leaks::Leak;
 use dyno_wire::FrameError;
 use dyno_wire::template::ToTemplate;
+use dyno_wire::worker::FromWorker;
 use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use std::collections::HashMap;
@@ -23,7 +24,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Interest};
 use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
-use tokio::task::{JoinHandle, spawn_local};
+use tokio::task::{JoinHandle, spawn_blocking, spawn_local};
 use tokio::time::timeout;
 
 /// How long the dead of all sandboxes may take to be gone, at the end of the run. SIGKILL takes
@@ -83,6 +84,9 @@ struct Live {
     lifeline: StdUnixStream,
     /// Ends when all behind the walls are dead.
     end: JoinHandle<()>,
+    folder: PathBuf,
+    /// A test failed there.
+    failed: bool,
 }
 
 impl Sandboxes {
@@ -119,8 +123,13 @@ impl Sandboxes {
             // Whoever is not there any more does not want it.
             let _ = inbox.send(Input::Sandbox(worker, sandbox)).await;
         });
-        let end = spawn_local(clear(child, folder));
-        self.live.insert(worker, Live { lifeline, end });
+        let live = Live {
+            lifeline,
+            end: spawn_local(wait(child)),
+            folder,
+            failed: false,
+        };
+        self.live.insert(worker, live);
         self.forks.insert(worker, fork);
         Ok(())
     }
@@ -144,13 +153,26 @@ impl Sandboxes {
         input: Input,
         inbox: &mpsc::Sender<Input>,
     ) -> Option<Input> {
-        let Input::WorkerExited { worker, .. } = &input else {
+        let (worker, exit) = match &input {
+            Input::WorkerExited { worker, exit, .. } => (*worker, *exit),
+            Input::Worker(worker, FromWorker::Report { report, .. }) => {
+                if let Some(live) = self.live.get_mut(worker) {
+                    live.failed |= report.is_failure();
+                }
+                return Some(input);
+            }
+            _ => return Some(input),
+        };
+        let Some(live) = self.live.remove(&worker) else {
             return Some(input);
         };
-        let worker = *worker;
-        let Some(Live { lifeline, end }) = self.live.remove(&worker) else {
-            return Some(input);
-        };
+        let Live {
+            lifeline,
+            end,
+            folder,
+            failed,
+        } = live;
+        let keeps = failed || exit != ProcessExit::Code(0);
         self.ends.retain(|end| !end.is_finished());
         let inbox = inbox.clone();
         self.ends.push(spawn_local(async move {
@@ -161,6 +183,8 @@ impl Sandboxes {
                 let _ = inbox.send(Input::Leaks(worker, leaks)).await;
             }
             let _ = timeout(LAST_WAIT, end).await;
+            // It can be large.
+            let _ = spawn_blocking(move || put_away(&folder, keeps)).await;
             let _ = inbox.send(input).await;
         }));
         None
@@ -169,9 +193,10 @@ impl Sandboxes {
     /// Kills what is left behind all walls and waits until it is dead.
     pub(crate) async fn close(self) {
         let all = async {
-            for Live { lifeline, end } in self.live.into_values() {
-                drop(lifeline);
-                let _ = end.await;
+            for live in self.live.into_values() {
+                drop(live.lifeline);
+                let _ = live.end.await;
+                put_away(&live.folder, true);
             }
             for end in self.ends {
                 let _ = end.await;
@@ -196,11 +221,19 @@ async fn ask(lifeline: StdUnixStream) -> io::Result<Vec<Leak>> {
     Ok(leaks)
 }
 
-/// Waits until the process that held the walls has ended, and with it all behind them. What was
-/// left in `/tmp` is kept; places where something shared was mounted are not.
-async fn clear(mut child: Child, folder: PathBuf) {
+/// Waits until the process that held the walls has ended, and with it all behind them.
+async fn wait(mut child: Child) {
     let _ = child.wait().await;
-    remove_empty(&folder);
+}
+
+/// Removes what was left in `/tmp`, or keeps it for somebody to look at, without the places
+/// where something shared was mounted.
+fn put_away(folder: &Path, keeps: bool) {
+    if keeps {
+        remove_empty(folder);
+    } else {
+        let _ = fs::remove_dir_all(folder);
+    }
 }
 
 /// Removes empty files and folders; a folder is empty if it holds nothing but such.
