@@ -333,6 +333,19 @@ def run_dynamo(run: Commands, place: Path) -> Table:
     )
 
 
+def run_suite(run: Commands, _place: Path) -> Table:
+    """This repository's suite: servers of Dynamo's, sealed under dyno."""
+    there = Commands(projects.ROOT / ".venv" / "bin", run.dyno)
+    options = ["-q", "-p", "no:cacheprovider", "tests"]
+    return Table(
+        "Run this repository's suite",
+        [
+            Contender("pytest", there.pytest(*options), projects.ROOT),
+            Contender("dyno test", there.own("test", *options), projects.ROOT),
+        ],
+    )
+
+
 @dataclass
 class WorkersMemory:
     """What workers have of their own, and what they share with their template."""
@@ -412,6 +425,7 @@ def main() -> int:
         "one": run_one,
         "start": start_up,
         "dynamo": run_dynamo,
+        "suite": run_suite,
         "memory": memory,
         "linear": linear,
     }
