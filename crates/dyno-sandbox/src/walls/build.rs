@@ -3,7 +3,7 @@
 use super::network::Failed;
 use super::{Blueprint, Missing, Wall, mounts, network, users};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::{FromRawFd, OwnedFd};
+use rustix::fd::{AsRawFd, FromRawFd, OwnedFd};
 use rustix::io::{Errno, read, write};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{
@@ -57,6 +57,14 @@ pub fn build_what_can_be(
 ) -> (Option<Init>, Vec<Missing>) {
     let mut blueprint = blueprint.clone();
     let mut missing: Vec<Missing> = Vec::new();
+    if !can_be_entered() {
+        let why = "setns(2) takes no descriptor of a process before Linux 5.8".to_owned();
+        let none = |wall: Wall| Missing {
+            wall,
+            why: why.clone(),
+        };
+        return (None, blueprint.walls.into_iter().map(none).collect());
+    }
     while !blueprint.walls.is_empty() {
         match build(&blueprint, &first) {
             Ok(init) => return (Some(init), missing),
@@ -74,6 +82,17 @@ pub fn build_what_can_be(
         }
     }
     (None, missing)
+}
+
+/// Whether another process could get behind walls by the descriptor of the first one there.
+fn can_be_entered() -> bool {
+    let Ok(own) = pidfd_open(getpid(), PidfdFlags::empty()) else {
+        return false;
+    };
+    // To where it is already. That it may not is an answer to another question.
+    // SAFETY: a call of numbers alone, which changes nothing that Rust relies on.
+    let moved = unsafe { libc::setns(own.as_raw_fd(), libc::CLONE_NEWUTS) };
+    moved == 0 || io::Error::last_os_error().raw_os_error() != Some(libc::EINVAL)
 }
 
 enum Side {
