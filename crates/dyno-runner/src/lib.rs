@@ -8,6 +8,7 @@ mod ask;
 mod crash_log;
 mod deaths;
 mod driver;
+mod failure;
 mod grace;
 mod host;
 mod lifeline;

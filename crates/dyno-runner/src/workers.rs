@@ -1,9 +1,9 @@
 //! What the runner knows of each worker.
 
+use crate::failure::Failure;
 use crate::machine::{Attempt, Overdue, Watch};
 use dyno_model::{
-    Category, Lane, Memory, Outcome, Phase, PhaseReport, ProcessExit, Section, Status, TemplateId,
-    TestId, WorkerId,
+    Lane, Memory, Phase, PhaseReport, ProcessExit, Section, TemplateId, TestId, WorkerId,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
@@ -269,14 +269,8 @@ impl Worker {
         self.detail.clone().or_else(killed)
     }
 
-    /// The report of a test whose worker died.
-    pub(crate) fn crash_report(
-        &self,
-        worker: WorkerId,
-        test: &TestId,
-        exit: ProcessExit,
-        headline: Option<String>,
-    ) -> PhaseReport {
+    /// What became of the test that it ran when it died.
+    pub(crate) fn failure(&self, worker: WorkerId, exit: ProcessExit) -> Failure {
         let overdue = self.watch.as_ref().and_then(Watch::overdue);
         let memory = self
             .killed
@@ -298,28 +292,11 @@ impl Worker {
             longrepr.push_str(detail.trim_end());
         }
         let phase = overdue.map(|overdue| overdue.phase).or(self.phase);
-        let phase = phase.unwrap_or(Phase::Setup);
-        let (outcome, letter, word) = match phase {
-            Phase::Call => (Outcome::Failed, "F", "FAILED"),
-            Phase::Setup | Phase::Teardown => (Outcome::Error, "E", "ERROR"),
-        };
-        PhaseReport {
-            test: test.clone(),
-            phase,
-            status: Status {
-                category: Some(Category::Outcome(outcome)),
-                letter: letter.to_owned(),
-                word: word.to_owned(),
-            },
-            duration: Duration::ZERO,
-            longrepr: Some(longrepr),
-            headline: Some(headline.unwrap_or_else(|| test.to_string())),
-            crash: Some(crash),
-            skip: None,
-            xfail: None,
+        Failure {
+            phase: phase.unwrap_or(Phase::Setup),
+            crash,
+            longrepr,
             sections: self.server_logs.clone(),
-            attempt: 1,
-            counts: true,
         }
     }
 }

@@ -158,18 +158,11 @@ const SEALED: [&str; 6] = [
     "fault_tolerance",
 ];
 
-/// The lane of a test of which no rule says it. Where nothing runs beside it there is nothing to
-/// keep it from, and pytest's own process is closer to pytest.
-fn usual_lane(item: &Item, beside: Beside) -> Option<Lane> {
-    let is_one = |marker: &Marker| SEALED.contains(&marker.name.as_str());
-    let is_sealed = beside == Beside::Others && item.markers.iter().any(is_one);
-    is_sealed.then_some(Lane::Sealed)
-}
-
-/// Whether a test that says nothing of it is to have the machine to itself.
-fn measures(item: &Item, beside: Beside) -> bool {
-    let is_benchmark = |marker: &Marker| marker.name == "benchmark";
-    beside == Beside::Others && item.markers.iter().any(is_benchmark)
+/// Whether a test with one of these markers has others beside it to be kept from. Where none runs
+/// there, pytest's own process is closer to pytest.
+fn is_apart(item: &Item, beside: Beside, names: &[&str]) -> bool {
+    let is_one = |marker: &Marker| names.contains(&marker.name.as_str());
+    beside == Beside::Others && item.markers.iter().any(is_one)
 }
 
 /// Whose the marker `timeout` is.
@@ -269,8 +262,10 @@ impl Rules {
                 .map(|timeouts| timeouts.later(BEHIND_PLUGIN));
         }
         let matching = self.matching(item);
+        // It is to have the machine to itself.
+        let measures = is_apart(item, beside, &["benchmark"]);
         let mut terms = Terms {
-            claim: declared.claim(&matching, measures(item, beside)),
+            claim: declared.claim(&matching, measures),
             timeouts: declared.timeouts.unwrap_or_default(),
             retries: self.retries,
             leaks: self.leaks,
@@ -291,9 +286,8 @@ impl Rules {
             terms.leaks = leaks;
         }
         let lane = matching.iter().find_map(|rule| rule.lane);
-        if let Some(lane) = lane.or_else(|| usual_lane(item, beside)) {
-            terms.lane = lane;
-        }
+        let usual = || is_apart(item, beside, &SEALED).then_some(Lane::Sealed);
+        terms.lane = lane.or_else(usual).unwrap_or_default();
         terms
     }
 

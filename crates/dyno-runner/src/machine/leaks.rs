@@ -1,11 +1,9 @@
 //! What sealed workers left behind their walls, and during which test.
 
 use super::{Effect, Machine};
-use dyno_model::{
-    Category, Event, LeakPolicy, Leaked, Outcome, Phase, PhaseReport, Status, TestId, WorkerId,
-};
+use crate::failure::Failure;
+use dyno_model::{Event, LeakPolicy, Leaked, Phase, TestId, WorkerId};
 use dyno_sandbox::leaks::Leak;
-use dyno_wire::template::Feed;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -37,50 +35,22 @@ impl Machine {
         }
         effects.push(Effect::Record(Event::Leaked { worker, leaks }));
         for (test, lines) in failing {
-            self.fail_for_leaks(worker, &test, &lines, effects);
+            self.say_failure(worker, &test, left_behind(&lines), effects);
         }
     }
+}
 
-    /// An error of a test that is over, as of a teardown that should have cleaned up.
-    fn fail_for_leaks(
-        &mut self,
-        worker: WorkerId,
-        test: &TestId,
-        lines: &[String],
-        effects: &mut Vec<Effect>,
-    ) {
-        let crash = format!("left behind: {}", lines.join("; "));
-        let message = format!(
+/// An error of a test that is over, as of a teardown that should have cleaned up.
+fn left_behind(lines: &[String]) -> Failure {
+    Failure {
+        phase: Phase::Teardown,
+        crash: format!("left behind: {}", lines.join("; ")),
+        longrepr: format!(
             "the test left behind\n  {}\nhint: end it in a fixture's teardown, or say leaks = \
              \"warn\" in a rule of [tool.dyno]",
             lines.join("\n  ")
-        );
-        let phase = Phase::Teardown;
-        let headline = self.headlines.get(test).cloned();
-        let report = PhaseReport {
-            test: test.clone(),
-            phase,
-            status: Status {
-                category: Some(Category::Outcome(Outcome::Error)),
-                letter: "E".to_owned(),
-                word: "ERROR".to_owned(),
-            },
-            duration: Duration::ZERO,
-            longrepr: Some(message.clone()),
-            headline: Some(headline.unwrap_or_else(|| test.to_string())),
-            crash: Some(crash),
-            skip: None,
-            xfail: None,
-            sections: Vec::new(),
-            attempt: 1,
-            counts: true,
-        };
-        let fed = Feed::Crash {
-            test: test.as_str().to_owned(),
-            phase,
-            message,
-        };
-        self.say(worker, report, Some(fed), effects);
+        ),
+        sections: Vec::new(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What workers say, and their ends.
 
 use super::{Effect, Machine, Watch};
+use crate::failure::Failure;
 use crate::workers::{Ending, Prospect, Worker};
 use dyno_model::{
     Event, ExitCode, Keeping, Lane, PhaseReport, Printed, ProcessExit, Stop, Stream, TestId, Took,
@@ -279,21 +280,30 @@ impl Machine {
         exit: ProcessExit,
         effects: &mut Vec<Effect>,
     ) {
-        let headline = self.headlines.get(test).cloned();
         let Some(state) = self.workers.get_mut(worker) else {
             return;
         };
-        let report = state.crash_report(worker, test, exit, headline);
-        let phase = report.phase;
-        let message = report.longrepr.clone().unwrap_or_default();
-        let fed = test.as_str().to_owned();
-        let crash = Feed::Crash {
-            test: fed,
-            phase,
-            message,
-        };
-        self.say(worker, report, Some(crash), effects);
+        let failure = state.failure(worker, exit);
+        self.say_failure(worker, test, failure, effects);
         self.finished(worker, test, None, effects);
+    }
+
+    /// Says what the runner found to be wrong with a test, to the template too.
+    pub(super) fn say_failure(
+        &mut self,
+        worker: WorkerId,
+        test: &TestId,
+        failure: Failure,
+        effects: &mut Vec<Effect>,
+    ) {
+        let fed = Feed::Crash {
+            test: test.as_str().to_owned(),
+            phase: failure.phase,
+            message: failure.longrepr.clone(),
+        };
+        let headline = self.headlines.get(test).cloned();
+        let report = failure.report(test, headline);
+        self.say(worker, report, Some(fed), effects);
     }
 
     fn died_between_tests(

@@ -1,6 +1,6 @@
 //! Mounts of its own: `/tmp`, `/dev/shm`, `/proc`, and a name for its address.
 
-use super::network::{ADDRESS, Failed};
+use super::network::{ADDRESS, Failed, doing};
 use super::{Blueprint, Wall};
 use rustix::fs::{Mode, chmod};
 use rustix::mount::{
@@ -19,19 +19,19 @@ const OPEN_TO_ALL: Mode = Mode::from_raw_mode(0o1777);
 pub(super) fn set_up(blueprint: &Blueprint) -> Result<(), Failed> {
     // What is mounted outside later is seen here, and nothing the other way round.
     let slave = MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC;
-    mount_change("/", slave).map_err(|error| ("keep mounts from the outside", error.into()))?;
-    own_shm(blueprint).map_err(|error| ("mount a /dev/shm of its own", error))?;
+    mount_change("/", slave).map_err(doing("keep mounts from the outside"))?;
+    own_shm(blueprint).map_err(doing("mount a /dev/shm of its own"))?;
     if blueprint.has(Wall::Net) {
-        own_hosts(blueprint).map_err(|error| ("mount an /etc/hosts of its own", error))?;
+        own_hosts(blueprint).map_err(doing("mount an /etc/hosts of its own"))?;
     }
     // Last, because the folder may lie in what it covers.
-    own_tmp(blueprint).map_err(|error| ("mount a /tmp of its own", error))
+    own_tmp(blueprint).map_err(doing("mount a /tmp of its own"))
 }
 
 /// Shows the processes of the process namespace that this one is in.
 pub(super) fn show_processes() -> Result<(), Failed> {
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-    mount("proc", "/proc", "proc", flags, None).map_err(|error| ("mount /proc", error.into()))
+    mount("proc", "/proc", "proc", flags, None).map_err(doing("mount /proc"))
 }
 
 fn own_tmp(blueprint: &Blueprint) -> io::Result<()> {

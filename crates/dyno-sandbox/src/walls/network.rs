@@ -40,30 +40,25 @@ const LONGEST_ANSWER: usize = 4096;
 /// What could not be done, and what the kernel said.
 pub(super) type Failed = (&'static str, io::Error);
 
+/// Names what was being done when a system call failed.
+pub(super) fn doing<E: Into<io::Error>>(what: &'static str) -> impl FnOnce(E) -> Failed {
+    move |error| (what, error.into())
+}
+
 /// Sets up the devices of a network namespace that has just been made.
 pub(super) fn set_up() -> Result<(), Failed> {
-    let mut kernel = Kernel::open().map_err(|error| ("open a netlink socket", error))?;
-    kernel
-        .up(LOOPBACK)
-        .map_err(|error| ("start the loopback device", error))?;
-    kernel
-        .lay_cable()
-        .map_err(|error| ("make a veth pair", error))?;
-    let near = index(ENDS[0]).map_err(|error| ("find a veth device", error))?;
-    let far = index(ENDS[1]).map_err(|error| ("find a veth device", error))?;
+    let mut kernel = Kernel::open().map_err(doing("open a netlink socket"))?;
+    let started = kernel.up(LOOPBACK);
+    started.map_err(doing("start the loopback device"))?;
+    kernel.lay_cable().map_err(doing("make a veth pair"))?;
+    let near = index(ENDS[0]).map_err(doing("find a veth device"))?;
+    let far = index(ENDS[1]).map_err(doing("find a veth device"))?;
     tell_at_once(ENDS[0]);
-    kernel
-        .give_address(near)
-        .map_err(|error| ("give a device an address", error))?;
-    kernel
-        .up(near)
-        .map_err(|error| ("start a veth device", error))?;
-    kernel
-        .up(far)
-        .map_err(|error| ("start a veth device", error))?;
-    kernel
-        .route_all(near)
-        .map_err(|error| ("set a default route", error))
+    let addressed = kernel.give_address(near);
+    addressed.map_err(doing("give a device an address"))?;
+    kernel.up(near).map_err(doing("start a veth device"))?;
+    kernel.up(far).map_err(doing("start a veth device"))?;
+    kernel.route_all(near).map_err(doing("set a default route"))
 }
 
 fn index(device: &str) -> io::Result<u32> {
@@ -119,10 +114,7 @@ impl Kernel {
             LinkInfo::Kind(InfoKind::Veth),
             LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(far))),
         ]));
-        self.ask(
-            RouteNetlinkMessage::NewLink(link),
-            NLM_F_CREATE | NLM_F_EXCL,
-        )
+        self.add(RouteNetlinkMessage::NewLink(link))
     }
 
     fn give_address(&mut self, index: u32) -> io::Result<()> {
@@ -136,10 +128,7 @@ impl Kernel {
         address
             .attributes
             .push(AddressAttribute::Address(IpAddr::V4(ADDRESS)));
-        self.ask(
-            RouteNetlinkMessage::NewAddress(address),
-            NLM_F_CREATE | NLM_F_EXCL,
-        )
+        self.add(RouteNetlinkMessage::NewAddress(address))
     }
 
     fn route_all(&mut self, index: u32) -> io::Result<()> {
@@ -150,10 +139,12 @@ impl Kernel {
         route.header.scope = RouteScope::Link;
         route.header.kind = RouteType::Unicast;
         route.attributes.push(RouteAttribute::Oif(index));
-        self.ask(
-            RouteNetlinkMessage::NewRoute(route),
-            NLM_F_CREATE | NLM_F_EXCL,
-        )
+        self.add(RouteNetlinkMessage::NewRoute(route))
+    }
+
+    /// Asks for something that is not there yet.
+    fn add(&mut self, request: RouteNetlinkMessage) -> io::Result<()> {
+        self.ask(request, NLM_F_CREATE | NLM_F_EXCL)
     }
 
     /// Sends a request and waits for the kernel's answer, which for these is one message.
