@@ -1,6 +1,6 @@
 //! What can go wrong, for the session (a call that was not done) and for the agent.
 
-use crate::ports::PortError;
+use crate::lease::{PortError, TokenError};
 use dyno_model::ProcessExit;
 use dyno_sandbox::SandboxError;
 use dyno_wire::agent::{Failure, FailureKind};
@@ -47,6 +47,8 @@ pub(crate) enum CallError {
     #[error(transparent)]
     Ports(#[from] PortError),
     #[error(transparent)]
+    Token(#[from] TokenError),
+    #[error(transparent)]
     Sandbox(#[from] SandboxError),
 }
 
@@ -54,10 +56,11 @@ impl From<CallError> for Failure {
     fn from(error: CallError) -> Self {
         let message = error.to_string();
         let (kind, exit, tail) = match error {
-            CallError::Request(_) => (FailureKind::Request, None, None),
             CallError::Process { exit, tail, .. } => (FailureKind::Process, exit, tail),
             CallError::Timeout { tail, .. } => (FailureKind::Timeout, None, tail),
             CallError::Ports(_) => (FailureKind::Ports, None, None),
+            CallError::Token(TokenError::Held { .. }) => (FailureKind::Held, None, None),
+            CallError::Request(_) | CallError::Token(_) => (FailureKind::Request, None, None),
             CallError::Sandbox(_) => (FailureKind::Process, None, None),
         };
         Self {

@@ -5,22 +5,22 @@
 //! by thread. It is the subreaper of all that it starts, so nothing can leave its tree,
 //! and when the session ends by whatever road, the tree is killed.
 //!
-//! When to call a process ready (`readiness`), which line matches (`scan`) and which
-//! port comes next (`ports`) is decided by code that does no I/O.
+//! When to call a process ready (`ready::machine`), which line matches (`log::scan`), which
+//! port comes next (`lease::ports`) and who starts a shared service (`share::services`) is
+//! decided by code that does no I/O.
 
-mod check;
 mod error;
-mod http;
-mod log_file;
-mod ports;
+mod lease;
+mod log;
+mod probe;
 mod process;
-mod readiness;
-mod scan;
+mod ready;
 mod serve;
+mod serve_run;
 mod session;
-mod stop;
-mod wait;
+mod share;
 mod watch;
 
 pub use error::AgentError;
 pub use serve::serve;
+pub use serve_run::{RunSockets, serve_run};

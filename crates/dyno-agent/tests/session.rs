@@ -5,12 +5,13 @@ use dyno_model::ProcessExit;
 use dyno_sandbox::Process;
 use dyno_wire::PROTOCOL;
 use dyno_wire::agent::{
-    Answer, Call, EndedBy, FailureKind, Probe, ProcessId, Reply, Request, ScopeId, Text,
+    Answer, Call, EndedBy, FailureKind, HttpRequest, Order, Probe, ProcessId, Reply, Request,
+    ScopeId, Stdin, Text,
 };
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{Shutdown, TcpListener};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
@@ -31,7 +32,13 @@ fn main() -> ExitCode {
             }
         };
     }
-    let tests: [(&str, fn()); 11] = [
+    // Before there is any other thread, which would get it.
+    // SAFETY: the set outlives the call, and the one before is not wanted.
+    unsafe {
+        let set = blocked();
+        libc::sigprocmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut());
+    }
+    let tests: [(&str, fn()); 15] = [
         ("the_socket_s_end_kills_all", the_socket_s_end_kills_all),
         ("the_client_s_death_kills_all", the_client_s_death_kills_all),
         ("sigterm_kills_all", sigterm_kills_all),
@@ -58,12 +65,36 @@ fn main() -> ExitCode {
             an_http_probe_says_what_it_saw,
         ),
         ("what_is_not_there_is_refused", what_is_not_there_is_refused),
+        (
+            "a_grpc_server_says_that_it_serves",
+            a_grpc_server_says_that_it_serves,
+        ),
+        ("a_huge_call_is_not_read", a_huge_call_is_not_read),
+        (
+            "a_client_that_does_not_read_is_not_read",
+            a_client_that_does_not_read_is_not_read,
+        ),
+        (
+            "a_guarded_end_rings_and_is_told_once",
+            a_guarded_end_rings_and_is_told_once,
+        ),
     ];
     for (name, test) in tests {
         test();
         println!("test {name} ... ok");
     }
     ExitCode::SUCCESS
+}
+
+/// The signals that wait to be looked for.
+fn blocked() -> libc::sigset_t {
+    // SAFETY: all zeros is a valid value of this struct of numbers, and an empty set; the set
+    // outlives the call.
+    unsafe {
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        libc::sigaddset(&raw mut set, Signal::URG.as_raw());
+        set
+    }
 }
 
 /// The client's side.
@@ -104,7 +135,11 @@ impl Client {
     fn of(client: u32) -> Self {
         let mut new = Self::silent();
         let protocol = PROTOCOL;
-        let hello = new.call(Request::Hello { protocol, client });
+        let hello = new.call(Request::Hello {
+            protocol,
+            client,
+            alarm: None,
+        });
         assert!(matches!(hello, Answer::Welcome { .. }), "{hello:?}");
         new
     }
@@ -149,16 +184,34 @@ impl Client {
     }
 
     fn start(&mut self, scope: ScopeId, name: &str, script: &str) -> (ProcessId, Pid) {
+        self.start_as(scope, name, script, false)
+    }
+
+    fn start_guarded(&mut self, scope: ScopeId, name: &str, script: &str) -> (ProcessId, Pid) {
+        self.start_as(scope, name, script, true)
+    }
+
+    fn start_as(
+        &mut self,
+        scope: ScopeId,
+        name: &str,
+        script: &str,
+        guard: bool,
+    ) -> (ProcessId, Pid) {
         let path = std::env::var("PATH").unwrap();
-        let answer = self.call(Request::Start {
-            scope,
+        let order = Order {
             name: name.to_owned(),
             argv: ["sh", "-c", script].map(Text::from).to_vec(),
             env: vec![("PATH".into(), path.as_str().into())],
             cwd: "/".into(),
             log: self.log(name).to_str().unwrap().into(),
+            log_limit: 1 << 30,
             grace: Duration::from_millis(300),
-        });
+            stdin: Stdin::Null,
+            guard,
+            secrets: Vec::new(),
+        };
+        let answer = self.call(Request::Start { scope, order });
         match answer {
             Answer::Started { process, pid } => {
                 let pid = i32::try_from(pid).unwrap();
@@ -175,9 +228,10 @@ impl Client {
         let line = self.call(Request::AwaitLog {
             process,
             pattern: "^4 ".to_owned(),
+            from: 0,
             timeout: Duration::from_secs(30),
         });
-        assert!(matches!(line, Answer::Ready { .. }), "{line:?}");
+        assert!(matches!(line, Answer::Line { .. }), "{line:?}");
         let log = std::fs::read_to_string(self.log("family")).unwrap();
         let ids = log.lines().map(|line| {
             let id = line.split(' ').nth(1).unwrap();
@@ -287,6 +341,7 @@ fn a_bad_first_message_ends_the_session() {
             Request::Hello {
                 protocol: 999,
                 client: 1,
+                alarm: None,
             },
             "the client speaks protocol 999, this dyno speaks ",
         ),
@@ -294,6 +349,7 @@ fn a_bad_first_message_ends_the_session() {
             Request::Hello {
                 protocol: PROTOCOL,
                 client: 0,
+                alarm: None,
             },
             "no process has the id 0",
         ),
@@ -337,6 +393,7 @@ fn a_scope_ends_newest_first() {
     client.call(Request::AwaitLog {
         process: stubborn,
         pattern: "up".to_owned(),
+        from: 0,
         timeout: Duration::from_secs(30),
     });
     let (_, pid) = client.start(scope, "polite", "exec sleep 1000");
@@ -373,12 +430,13 @@ fn strays_go_with_the_last_process() {
     let answer = client.call(Request::AwaitLog {
         process: daemon,
         pattern: "^id ".to_owned(),
+        from: 0,
         timeout: Duration::from_secs(30),
     });
-    let Answer::Ready { seen } = answer else {
+    let Answer::Line { line, .. } = answer else {
         panic!("{answer:?}");
     };
-    let stray = Pid::from_raw(seen[0][3..].parse().unwrap()).unwrap();
+    let stray = Pid::from_raw(line[3..].parse().unwrap()).unwrap();
     client.call(Request::CloseScope { scope: second });
     assert!(
         Process::read(stray).is_some(),
@@ -446,10 +504,12 @@ fn an_http_probe_says_what_it_saw() {
         ),
     ];
     let probe = |port| Probe::Http {
-        url: format!("http://localhost:{port}/v1/models?x=y"),
-        method: "POST".to_owned(),
-        headers: vec![("x-test".to_owned(), "1".to_owned())],
-        body: Some("{}".into()),
+        request: HttpRequest {
+            url: format!("http://localhost:{port}/v1/models?x=y"),
+            method: "POST".to_owned(),
+            headers: vec![("x-test".to_owned(), "1".to_owned())],
+            body: Some("{}".into()),
+        },
         status: vec![200, 204],
         body_matches: Some("mod.l".to_owned()),
     };
@@ -457,6 +517,7 @@ fn an_http_probe_says_what_it_saw() {
         let answer = client.call(Request::AwaitReady {
             process,
             probes: vec![probe(serve(bytes))],
+            is_all: true,
             timeout: Duration::from_millis(200),
         });
         let Answer::Failed(failure) = answer else {
@@ -469,6 +530,7 @@ fn an_http_probe_says_what_it_saw() {
     let answer = client.call(Request::AwaitReady {
         process,
         probes: vec![probe(good)],
+        is_all: true,
         timeout: Duration::from_secs(30),
     });
     let seen = vec!["status 200".to_owned()];
@@ -503,4 +565,154 @@ fn what_is_not_there_is_refused() {
     );
     assert_eq!(reply.id, 9);
     client.scope();
+}
+
+/// Serves the health protocol on a port of its own until the process ends.
+fn serve_health() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let (reporter, service) = tonic_health::server::health_reporter();
+            let not = tonic_health::ServingStatus::NotServing;
+            reporter.set_service_status("late", not).await;
+            let yes = tonic_health::ServingStatus::Serving;
+            reporter.set_service_status("dynamo", yes).await;
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            let incoming = tonic::transport::server::TcpIncoming::from(listener);
+            let server = tonic::transport::Server::builder().add_service(service);
+            server.serve_with_incoming(incoming).await.unwrap();
+        });
+    });
+    port
+}
+
+fn a_grpc_server_says_that_it_serves() {
+    let mut client = Client::new();
+    let scope = client.scope();
+    let (process, _) = client.start(scope, "any", "exec sleep 1000");
+    let port = serve_health();
+    for (service, said) in [
+        ("", "SERVING"),
+        ("dynamo", "SERVING"),
+        ("late", "grpc 127.0.0.1:PORT/late is not met (NOT_SERVING)"),
+        ("other", "the server knows no service \"other\""),
+    ] {
+        let answer = client.call(Request::AwaitReady {
+            process,
+            probes: vec![Probe::Grpc {
+                host: "127.0.0.1".to_owned(),
+                port,
+                service: service.to_owned(),
+            }],
+            is_all: true,
+            timeout: Duration::from_secs(if said == "SERVING" { 60 } else { 1 }),
+        });
+        let seen = match answer {
+            Answer::Ready { seen } => seen[0].clone(),
+            Answer::Failed(failure) => failure.message,
+            other => panic!("{other:?}"),
+        };
+        let said = said.replace("PORT", &port.to_string());
+        assert!(seen.contains(&said), "{service}: {seen}");
+    }
+}
+
+fn a_huge_call_is_not_read() {
+    let mut client = Client::new();
+    // A length alone: nothing of it ever comes.
+    client
+        .socket
+        .write_all(&(64_u32 << 20).to_be_bytes())
+        .unwrap();
+    let reply = client.reply();
+    let why = format!(
+        "a frame of {} bytes, where {} is the most",
+        64 << 20,
+        16 << 20
+    );
+    assert!(format!("{reply:?}").contains(&why), "{reply:?}");
+    assert!(!client.end().1);
+}
+
+fn a_guarded_end_rings_and_is_told_once() {
+    let rang = Signal::URG.as_raw();
+    let mut client = Client::silent();
+    let hello = client.call(Request::Hello {
+        protocol: PROTOCOL,
+        client: std::process::id(),
+        alarm: Some(rang),
+    });
+    assert!(matches!(hello, Answer::Welcome { .. }), "{hello:?}");
+    let scope = client.scope();
+    let (process, pid) = client.start_guarded(scope, "server", "echo last words; exec sleep 1000");
+    let fallen = |client: &mut Client| match client.call(Request::Fallen) {
+        Answer::Fallen { deaths } => deaths,
+        other => panic!("{other:?}"),
+    };
+    let ready = client.call(Request::AwaitReady {
+        process,
+        probes: vec![Probe::Log {
+            pattern: "last".to_owned(),
+        }],
+        is_all: true,
+        timeout: Duration::from_secs(30),
+    });
+    assert!(matches!(ready, Answer::Ready { .. }), "{ready:?}");
+    assert_eq!(fallen(&mut client), []);
+    kill_process(pid, Signal::KILL).unwrap();
+    let late = libc::timespec {
+        tv_sec: 30,
+        tv_nsec: 0,
+    };
+    let set = blocked();
+    let none = std::ptr::null_mut();
+    // SAFETY: the set and the time outlive the call, and nothing is wanted of the signal.
+    let signal = unsafe { libc::sigtimedwait(&raw const set, none, &raw const late) };
+    assert_eq!(signal, rang);
+    let deaths = fallen(&mut client);
+    assert_eq!(deaths.len(), 1);
+    assert_eq!(deaths[0].exit, ProcessExit::Signal(9));
+    assert_eq!((deaths[0].process, deaths[0].scope), (process, scope));
+    assert_eq!(deaths[0].tail, "last words");
+    assert_eq!(fallen(&mut client), []);
+}
+
+fn a_client_that_does_not_read_is_not_read() {
+    let mut client = Client::new();
+    let scope = client.scope();
+    let (process, pid) = client.start(scope, "any", "exec sleep 1000");
+    client.socket.set_nonblocking(true).unwrap();
+    let request = Request::Status { process };
+    let frame = dyno_wire::encode(&Call { id: 9, request }).unwrap();
+    let mut sent = 0;
+    // The sockets' buffers and as many calls as may be on their way fill up, and then no more
+    // is taken: else this would go on.
+    let mut refused_in_a_row = 0;
+    while refused_in_a_row < 100 {
+        if let Ok(written) = client.socket.write(&frame) {
+            assert_eq!(written, frame.len());
+            sent += 1;
+            refused_in_a_row = 0;
+            assert!(sent < 1_000_000);
+        } else {
+            refused_in_a_row += 1;
+            std::thread::yield_now();
+        }
+    }
+    let status = std::fs::read_to_string(format!("/proc/{}/status", client.agent.id())).unwrap();
+    let resident = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS:"))
+        .unwrap();
+    let kib: u64 = resident.split_whitespace().nth(1).unwrap().parse().unwrap();
+    assert!(kib < 100 * 1024, "{resident} after {sent} calls");
+    client.socket.shutdown(Shutdown::Both).unwrap();
+    assert!(client.end().1);
+    assert_gone(&[pid]);
 }

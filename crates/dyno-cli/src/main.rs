@@ -2,6 +2,7 @@
 
 mod commands;
 mod imports;
+mod lessons;
 mod pytest;
 mod resume;
 mod screen;
@@ -47,6 +48,8 @@ enum Command {
     Report(commands::report::Args),
     /// List the project's runs, the newest last.
     Runs(commands::runs::Args),
+    /// Tell what this machine allows for sealed tests, and what to change.
+    Doctor(commands::doctor::Args),
     /// Make model directories that real engines load.
     Models(commands::models::Args),
     /// Serve one test session: started by the pytest plugin, not by hand.
@@ -78,13 +81,27 @@ fn main() -> ExitCode {
         Command::Markers(args) => commands::markers::run(args),
         Command::Report(args) => commands::report::run(args),
         Command::Runs(args) => commands::runs::run(&args),
+        Command::Doctor(args) => commands::doctor::run(&args),
         Command::Models(args) => commands::models::run(args),
         Command::Agent(args) => commands::agent::run(args),
         Command::Keeper(args) => commands::keeper::run(args),
         Command::Sandbox(args) => commands::sandbox::run(args),
     };
     done.unwrap_or_else(|error| {
-        anstream::eprintln!("dyno: {error:#}");
+        anstream::eprintln!("dyno: {}", told(&error));
         ExitCode::from(u8::from(dyno_model::ExitCode::InternalError))
     })
+}
+
+/// What went wrong and why, each once: most errors name their cause in their own words.
+fn told(error: &anyhow::Error) -> String {
+    let mut told = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if told.is_empty() {
+            told = cause;
+        } else if !told.contains(&cause) {
+            told = format!("{told}: {cause}");
+        }
+    }
+    told
 }

@@ -22,6 +22,12 @@ pub enum JournalError {
         /// The journal.
         path: PathBuf,
     },
+    /// Somebody removed the file while it was written.
+    #[error("the journal {} was removed while the run was on", path.display())]
+    Removed {
+        /// Where it was.
+        path: PathBuf,
+    },
     /// The file does not begin as a journal does.
     #[error("{} is not a journal of dyno", path.display())]
     NotAJournal {

@@ -4,7 +4,7 @@
 
 use crate::error::JournalError;
 use crate::runs::Runs;
-use dyno_model::{Past, TestId, Took};
+use dyno_model::{Bytes, Past, TestId};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::fs;
@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// The version of the file's form.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// More tests than this are kept only if the last run had them: 20 MB of text.
 const KEPT_TESTS: usize = 200_000;
@@ -28,8 +28,8 @@ pub struct History {
 #[derive(Serialize, Deserialize)]
 struct Written {
     version: u32,
-    /// By node id: elapsed time and processor time, in microseconds.
-    tests: HashMap<TestId, (u64, u64)>,
+    /// By node id: elapsed time and processor time, in microseconds, and memory, in bytes.
+    tests: HashMap<TestId, (u64, u64, u64)>,
 }
 
 impl History {
@@ -39,10 +39,13 @@ impl History {
         let written = fs::read(&file).ok();
         let written = written.and_then(|text| serde_json::from_slice::<Written>(&text).ok());
         let written = written.filter(|written| written.version == VERSION);
-        let past = |(test, (elapsed, cpu))| {
-            let elapsed = Duration::from_micros(elapsed);
-            let cpu = Duration::from_micros(cpu);
-            (test, Past { elapsed, cpu })
+        let past = |(test, (elapsed, cpu, memory))| {
+            let past = Past {
+                elapsed: Duration::from_micros(elapsed),
+                cpu: Duration::from_micros(cpu),
+                memory: Bytes(memory),
+            };
+            (test, past)
         };
         Self {
             file,
@@ -59,21 +62,18 @@ impl History {
 
     /// Takes in what a run's tests took, and writes the file. What is new counts as much as
     /// all that was before, so that a test that has become slow is soon known as such.
-    pub fn learn(mut self, took: HashMap<TestId, Took>) -> Result<(), JournalError> {
-        if took.is_empty() {
+    pub fn learn(mut self, run: HashMap<TestId, Past>) -> Result<(), JournalError> {
+        if run.is_empty() {
             return Ok(());
         }
-        if self.tests.len() + took.len() > KEPT_TESTS {
-            self.tests.retain(|test, _| took.contains_key(test));
+        if self.tests.len() + run.len() > KEPT_TESTS {
+            self.tests.retain(|test, _| run.contains_key(test));
         }
-        for (test, took) in took {
-            let new = Past {
-                elapsed: took.elapsed,
-                cpu: took.cpu,
-            };
+        for (test, new) in run {
             let past = self.tests.entry(test).or_insert(new);
             past.elapsed = (past.elapsed + new.elapsed) / 2;
             past.cpu = (past.cpu + new.cpu) / 2;
+            past.memory = Bytes(past.memory.0.midpoint(new.memory.0));
         }
         self.write()
     }
@@ -81,7 +81,8 @@ impl History {
     fn write(&self) -> Result<(), JournalError> {
         let micros = |length: Duration| u64::try_from(length.as_micros()).unwrap_or(u64::MAX);
         let row = |(test, past): (&TestId, &Past)| {
-            (test.clone(), (micros(past.elapsed), micros(past.cpu)))
+            let past = (micros(past.elapsed), micros(past.cpu), past.memory.0);
+            (test.clone(), past)
         };
         let written = Written {
             version: VERSION,
@@ -107,10 +108,11 @@ impl History {
 mod tests {
     use super::*;
 
-    fn took(millis: u64) -> Took {
-        Took {
+    fn took(millis: u64) -> Past {
+        Past {
             elapsed: Duration::from_millis(millis),
             cpu: Duration::from_millis(millis / 2),
+            memory: Bytes(millis * 1000),
         }
     }
 
@@ -127,6 +129,7 @@ mod tests {
         let past = History::of(&runs).tests()[&test];
         assert_eq!(past.elapsed, Duration::from_millis(200));
         assert_eq!(past.cpu, Duration::from_millis(100));
+        assert_eq!(past.memory, Bytes(200_000));
     }
 
     #[test]

@@ -127,10 +127,18 @@ impl Runs {
         let path = self.folder().join(id.as_str());
         let unnamed = self
             .folder()
-            .join(format!(".new-{}-{}", std::process::id(), id.as_str()));
+            .join(format!("{COMING}{}-{}", std::process::id(), id.as_str()));
         let logs = unnamed.join("logs");
-        fs::create_dir_all(&logs).map_err(JournalError::io("create", &logs))?;
-        let journal = Journal::create(&unnamed.join(JOURNAL), Instant::now())?;
+        let made = fs::create_dir_all(&logs)
+            .map_err(JournalError::io("create", &logs))
+            .and_then(|()| Journal::create(&unnamed.join(JOURNAL), Instant::now()));
+        let journal = match made {
+            Ok(journal) => journal,
+            Err(error) => {
+                let _ = fs::remove_dir_all(&unnamed);
+                return Err(error);
+            }
+        };
         match fs::rename(&unnamed, &path) {
             Ok(()) => {}
             Err(error) if is_taken(&error) => {
@@ -234,14 +242,16 @@ impl Runs {
         Ok(RunState::Ended)
     }
 
-    /// Goes on where an earlier removal was cut off.
+    /// Goes on where an earlier removal was cut off, and removes what is left of a run that was
+    /// killed before it had its name.
     fn remove_leavings(&self, pruned: &mut Pruned) {
         let Ok(entries) = fs::read_dir(self.folder()) else {
             return;
         };
         for entry in entries.flatten() {
             let path = entry.path();
-            let leaving = entry.file_name().to_string_lossy().starts_with(LEAVING);
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let leaving = name.starts_with(LEAVING) || never_came(&path, &name);
             if leaving && fs::remove_dir_all(&path).is_err() && path.exists() {
                 let source = io::Error::other("an earlier removal was cut off, and so is this one");
                 pruned
@@ -253,8 +263,23 @@ impl Runs {
 }
 
 const JOURNAL: &str = "journal.jsonl";
-/// A run that is being removed: no run id, so nobody lists it.
+/// A run that is being made, with the process that does it: no run id, so nobody lists it.
+const COMING: &str = ".new-";
+/// A run that is being removed: no run id, either.
 const LEAVING: &str = ".old-";
+
+/// Whether this is a run that nobody makes any more: its process is gone, and, should that be
+/// one of another namespace, its journal is not locked.
+fn never_came(path: &Path, name: &str) -> bool {
+    let Some((pid, _)) = name
+        .strip_prefix(COMING)
+        .and_then(|rest| rest.split_once('-'))
+    else {
+        return false;
+    };
+    let is_free = |file: File| try_lock(&file, FlockOperation::NonBlockingLockExclusive);
+    !Path::new("/proc").join(pid).exists() && File::open(path.join(JOURNAL)).map_or(true, is_free)
+}
 
 fn is_taken(error: &io::Error) -> bool {
     matches!(

@@ -149,11 +149,15 @@ impl Journal {
     }
 
     /// Ends the journal: what was appended is on the disk when this returns, and the
-    /// lock is free.
+    /// lock is free. An error if the file is no longer there for anybody to read.
     pub fn finish(self) -> Result<(), JournalError> {
         self.file
             .sync_data()
-            .map_err(JournalError::io("sync", &self.path))
+            .map_err(JournalError::io("sync", &self.path))?;
+        match rustix::fs::fstat(&self.file) {
+            Ok(stat) if stat.st_nlink == 0 => Err(JournalError::Removed { path: self.path }),
+            _ => Ok(()),
+        }
     }
 }
 

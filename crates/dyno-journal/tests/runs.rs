@@ -126,3 +126,26 @@ fn a_removal_that_was_cut_off_is_finished_and_strangers_are_left_alone() {
     assert!(!folder.join(".old-x").exists());
     assert!(folder.join("my notes").exists());
 }
+
+#[test]
+fn a_start_that_was_cut_off_is_cleared_away_and_one_that_goes_on_is_not() {
+    let root = tempfile::tempdir().unwrap();
+    let runs = Runs::of(root.path());
+    make_ended(&runs, 1);
+    let folder = root.path().join(".dyno/runs");
+    let of = |pid: u32| folder.join(format!(".new-{pid}-20261122-084500-0001"));
+    // No process has such an id.
+    let [nobodys, ours] = [of(u32::MAX), of(std::process::id())];
+    for path in [&nobodys, &ours] {
+        fs::create_dir_all(path.join("logs")).unwrap();
+        fs::write(path.join("journal.jsonl"), "").unwrap();
+    }
+    // Of a process in another namespace, which has no such id here, and has the lock.
+    let locked = of(u32::MAX - 1);
+    fs::create_dir_all(&locked).unwrap();
+    let journal = fs::File::create(locked.join("journal.jsonl")).unwrap();
+    rustix::fs::flock(&journal, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    assert!(runs.prune(5).unwrap().failed.is_empty());
+    assert!(!nobodys.exists());
+    assert!(ours.exists() && locked.exists());
+}

@@ -61,6 +61,22 @@ pub struct MilliCpu(pub u64);
 #[serde(transparent)]
 pub struct Bytes(pub u64);
 
+impl fmt::Display for Bytes {
+    /// In the largest unit of IEC 80000-13 of which there is one: `512 MiB`, `1.5 GiB`.
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let units = [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")];
+        let Some((shift, unit)) = units.into_iter().find(|(shift, _)| self.0 >> shift > 0) else {
+            return write!(to, "{} bytes", self.0);
+        };
+        let (whole, rest) = (self.0 >> shift, self.0 & ((1 << shift) - 1));
+        // Rounded down, so that nothing is said to be more than it is.
+        match (u128::from(rest) * 10) >> shift {
+            0 => write!(to, "{whole} {unit}"),
+            tenths => write!(to, "{whole}.{tenths} {unit}"),
+        }
+    }
+}
+
 /// What a unit takes while it runs.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Claim {
@@ -155,5 +171,25 @@ impl Capacity {
             *count = (*count).clamp(1, self.token(name).max(1));
         }
         claim
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_of_memory_are_written_as_people_read_them() {
+        let cases = [
+            (0, "0 bytes"),
+            (1023, "1023 bytes"),
+            (512 << 20, "512 MiB"),
+            (3 << 29, "1.5 GiB"),
+            ((1 << 30) - 1, "1023.9 MiB"),
+            (u64::MAX, "16777215.9 TiB"),
+        ];
+        for (bytes, text) in cases {
+            assert_eq!(Bytes(bytes).to_string(), text);
+        }
     }
 }

@@ -12,6 +12,7 @@ mod environment;
 mod event;
 mod exit;
 mod files;
+mod finding;
 mod fnmatch;
 mod id;
 mod item;
@@ -22,10 +23,12 @@ mod outcome;
 mod partition;
 mod past;
 mod printed;
+mod process_exit;
 mod pytest_config;
 mod real_collection;
 mod report;
 mod sandbox;
+mod secrets;
 
 pub use carried::Carried;
 pub use claim::{Bytes, Capacity, Claim, MilliCpu, TokenName};
@@ -36,11 +39,10 @@ pub use environment::{
     CommandOption, Environment, FixtureParam, HookImplementation, IniOption, Interpreter, Plugin,
     PluginFixture, Takes,
 };
-pub use event::{
-    Display, Event, Hazard, Memory, ProcessExit, Progress, Stamped, Stop, Took, WorkerFailure,
-};
+pub use event::{Display, Event, Hazard, Memory, Progress, Stamped, Stop, Took, WorkerFailure};
 pub use exit::ExitCode;
 pub use files::{FileKind, Files, FilesInMemory, FolderEntry};
+pub use finding::{Finding, FindingState};
 pub use fnmatch::Fnmatch;
 pub use id::{InvalidId, RunId, TemplateId, TestId, UnitId, WorkerId};
 pub use item::{Item, Location, Marker};
@@ -50,10 +52,12 @@ pub use outcome::{Category, Outcome, Tally};
 pub use partition::{Dealing, Partition};
 pub use past::Past;
 pub use printed::{Keeping, Printed, PrintedMore, Stream};
+pub use process_exit::ProcessExit;
 pub use pytest_config::{ArgsSource, CacheOptions, ImportMode, PytestConfig, PytestVersion};
 pub use real_collection::{
     Bind, CollectedFile, CollectionRecord, Dependencies, Found, Look, RealCollection,
     SkippedCollection, SocketKind, Variable,
 };
 pub use report::{CollectFailure, Phase, PhaseReport, Section, Skip, Status, Warning};
-pub use sandbox::{LeakPolicy, Leaked, MissingWall};
+pub use sandbox::{LeakPolicy, Leaked, LimitKind, Limits, MissingLimit, MissingWall, Usage};
+pub use secrets::{MASK, Secrets, is_secret};

@@ -1,5 +1,6 @@
 //! What earlier runs tell of a test.
 
+use crate::Bytes;
 use std::time::Duration;
 
 /// What a test took in earlier runs.
@@ -7,6 +8,8 @@ use std::time::Duration;
 pub struct Past {
     /// From its beginning to its end, set-up and teardown of what it shares included.
     pub elapsed: Duration,
-    /// Of processors.
+    /// Of processors. If it was sealed, with all that it started.
     pub cpu: Duration,
+    /// Memory that its unit had, without page cache; 0 where that is not known.
+    pub memory: Bytes,
 }

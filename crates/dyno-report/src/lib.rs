@@ -8,12 +8,15 @@
 //! where the inputs are the same; `docs/design/report.md` lists where it is not, and why.
 //! `tests/data` holds what real pytest printed.
 //!
-//! [`outcomes()`] and [`tally`] are the same events as data.
+//! [`outcomes()`] and [`tally`] are the same events as data. [`findings()`] is what `dyno doctor`
+//! says.
 
 mod canvas;
 mod closing;
+mod findings;
 mod fresh_workers;
 mod leaks;
+mod limits;
 mod losses;
 mod memory;
 mod notices;
@@ -32,6 +35,7 @@ mod warnings;
 mod width;
 mod wrap;
 
+pub use findings::findings;
 pub use outcomes::{outcomes, tally};
 pub use style::{Messages, Style};
 pub use terminal::Terminal;

@@ -4,6 +4,7 @@
 use crate::canvas::{Canvas, Ink};
 use crate::fresh_workers::FreshWorkers;
 use crate::leaks;
+use crate::limits::LimitNews;
 use crate::losses;
 use crate::memory;
 use crate::walls;
@@ -18,6 +19,7 @@ pub(crate) struct Processes {
     memory: Vec<Memory>,
     missing_walls: Vec<MissingWall>,
     leaks: Vec<Leaked>,
+    limits: LimitNews,
 }
 
 impl Processes {
@@ -48,6 +50,13 @@ impl Processes {
                 self.lost_templates.push(text);
             }
             Event::Leaked { leaks, .. } => self.leaks.extend(leaks.iter().cloned()),
+            Event::LimitsMissing { limits } => self.limits.miss(limits),
+            Event::Used {
+                tests,
+                limits,
+                usage,
+                ..
+            } => self.limits.used(tests, *limits, usage),
             Event::WallsMissing { walls } => self.missing_walls.clone_from(walls),
             _ => {}
         }
@@ -59,6 +68,7 @@ impl Processes {
         losses::templates(&self.lost_templates, canvas);
         self.fresh.show(canvas);
         walls::show(&self.missing_walls, canvas);
+        self.limits.show(canvas);
         leaks::show(&self.leaks, canvas);
         if verbosity > 0 {
             memory::show(&self.memory, canvas);

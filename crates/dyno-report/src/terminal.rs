@@ -148,6 +148,8 @@ impl Terminal {
             | Event::WorkerEnded { .. }
             | Event::TemplateLost { .. }
             | Event::WallsMissing { .. }
+            | Event::LimitsMissing { .. }
+            | Event::Used { .. }
             | Event::Leaked { .. } => {
                 self.processes.take(event, &mut self.canvas);
             }

@@ -22,7 +22,7 @@ fn lost_with(wall: &str) -> &'static str {
     match wall {
         "net" => "they would share ports, so they ran one at a time",
         "mount" => "they would share /tmp and /dev/shm, so they ran one at a time",
-        "pid" => "they see each other's processes, and what they leave running lives on",
+        "pid" => "they see each other's processes",
         "ipc" => "they share System V memory and POSIX queues",
         "uts" => "they share the hostname",
         _ => "they would share all that the machine has, so they ran one at a time",

@@ -4,7 +4,7 @@ use crate::crash_log;
 use crate::oom::OomCounts;
 use crate::server_logs;
 use crate::workers::{Killed, Noted, Remains};
-use dyno_model::{Phase, ProcessExit, WorkerId};
+use dyno_model::{Phase, ProcessExit, Secrets, WorkerId};
 use rustix::process::Signal;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,14 +13,16 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub(crate) struct Deaths {
     logs: PathBuf,
+    secrets: Secrets,
     oom_counts: OomCounts,
 }
 
 impl Deaths {
-    /// `logs` is the folder of the run's logs.
-    pub(crate) fn new(logs: PathBuf) -> Self {
+    /// `logs` is the folder of the run's logs; what they hold of `secrets` is not told.
+    pub(crate) fn new(logs: PathBuf, secrets: Secrets) -> Self {
         Self {
             logs,
+            secrets,
             oom_counts: OomCounts::find(),
         }
     }
@@ -47,7 +49,7 @@ impl Deaths {
                 out_of_memory,
                 peak_kib,
             }),
-            server_logs: server_logs::take(&file("servers")),
+            server_logs: server_logs::take(&file("servers"), &self.secrets),
         }
     }
 }

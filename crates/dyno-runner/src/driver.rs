@@ -6,24 +6,25 @@
 use crate::deaths::Deaths;
 use crate::host::Host;
 use crate::machine::{Effect, Input, Leave, Machine, Surroundings};
+use crate::orphans::Orphans;
 use crate::output::{Streams, converse, pipes};
-use crate::peer::connect;
 use crate::processes::Processes;
 use crate::record::Record;
-use crate::sandbox::{Fork, Sandbox, Sandboxes};
+use crate::sandbox::{Fork, Sandboxes};
+use crate::services::Services;
 use crate::signals::listen_for_signals;
 use crate::spawn::{self, Stdio, Template};
 use crate::terminal::{self, Terminal};
-use crate::waiting::{feel_pressure, next};
+use crate::waiting::{Clock, feel_pressure, next};
 use crate::{Imports, Prepared, PrunedFile, RunError, RunRequest};
 use crate::{grace, pressure, refeed};
 use dyno_journal::Journal;
-use dyno_model::{ExitCode, Lane, MissingWall, RealCollection, Stamped, TemplateId, WorkerId};
+use dyno_model::{Event, ExitCode, Lane, MissingLimit, RealCollection, Stamped};
+use dyno_model::{TemplateId, WorkerId};
 use dyno_wire::template::{self as wire, FromTemplate, ToTemplate};
 use dyno_wire::worker::ToWorker;
 use rustix::process::Signal;
 use std::os::unix::net::UnixStream;
-use std::time::Instant;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -43,6 +44,7 @@ pub fn run(
     on_event: impl FnMut(&Stamped),
     on_collection: impl FnMut(RealCollection),
 ) -> Result<ExitCode, RunError> {
+    let orphans = Orphans::expect();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -58,7 +60,7 @@ pub fn run(
         &runtime,
         drive(
             request,
-            journal,
+            (journal, orphans),
             template,
             prepared,
             on_event,
@@ -72,7 +74,7 @@ pub fn run(
 
 async fn drive(
     request: &RunRequest,
-    journal: Journal,
+    (journal, orphans): (Journal, Orphans),
     template: Template,
     prepared: Prepared,
     on_event: impl FnMut(&Stamped),
@@ -84,7 +86,7 @@ async fn drive(
         carried,
     } = prepared;
     let (inbox, mut inputs) = mpsc::channel(INBOX);
-    let began = Instant::now();
+    let mut clock = Clock::start();
     listen_for_signals(&inbox).map_err(RunError::Runtime)?;
     let mut driver = Driver::connect(request, journal, on_event, template, inbox)?;
     let surroundings = Surroundings {
@@ -103,31 +105,35 @@ async fn drive(
     tokio::task::spawn_local(feel_pressure(driver.inbox.clone()));
     machine.expect_siblings(driver.collect(imports)?);
     let (code, leave) = loop {
-        let input = next(&mut inputs, &machine, began).await?;
+        let input = next(&mut inputs, &machine, &mut clock).await?;
         let input = match input {
             Input::Template(_, FromTemplate::Recorded { collection }) => {
                 on_collection(*collection);
                 continue;
             }
-            input => input,
-        };
-        let input = match input {
-            Input::Sandbox(worker, sandbox) => match driver.fork_behind(worker, sandbox)? {
-                Some(missing) => Input::WallsMissing(missing),
-                None => continue,
-            },
+            Input::Sandbox(worker, sandbox) => {
+                match driver.sandboxes.fork_into(worker, sandbox, &driver.host)? {
+                    Some(missing) => Input::WallsMissing(missing),
+                    None => continue,
+                }
+            }
+            Input::Admitted(worker, why) => {
+                let limits = driver.sandboxes.admitted(worker, why);
+                driver.lacks_limits(limits);
+                driver.workers.let_begin(worker)?;
+                continue;
+            }
             input => input,
         };
         let input = driver.workers.in_its_place(input);
-        let Some(input) =
-            input.and_then(|input| driver.sandboxes.in_its_place(input, &driver.inbox))
-        else {
+        let behind = |input| driver.sandboxes.in_its_place(input, &driver.inbox);
+        let Some(input) = input.and_then(behind) else {
             continue;
         };
-        let first = driver.watch(&input);
+        let first = driver.watch(&input)?;
         let mut ended = None;
         for input in first.into_iter().chain([input]) {
-            for effect in machine.step(began.elapsed(), input) {
+            for effect in machine.step(clock.now(), input) {
                 ended = ended.or(driver.perform(effect, &machine)?);
             }
         }
@@ -137,8 +143,7 @@ async fn drive(
     };
     // Readers that still have something to say are not waited for.
     drop(inputs);
-    driver.close(leave).await?;
-    Ok(code)
+    driver.close(leave, orphans).await.map(|()| code)
 }
 
 struct Driver<'a, F> {
@@ -146,7 +151,7 @@ struct Driver<'a, F> {
     record: Record<F>,
     inbox: mpsc::Sender<Input>,
     host: Host,
-    /// Those whose template was lost; workers of theirs may live.
+    /// Whose template was lost; workers of theirs may live.
     lost_hosts: Vec<Host>,
     deaths: Deaths,
     /// What is not imported, for a template that takes the place of one that was lost.
@@ -158,6 +163,7 @@ struct Driver<'a, F> {
     stdio: Stdio,
     terminal: Terminal,
     sandboxes: Sandboxes,
+    services: Option<Services>,
 }
 
 impl<'a, F: FnMut(&Stamped)> Driver<'a, F> {
@@ -175,14 +181,15 @@ impl<'a, F: FnMut(&Stamped)> Driver<'a, F> {
             inbox,
             host,
             lost_hosts: Vec::new(),
-            deaths: Deaths::new(request.run_folder.join("logs")),
+            deaths: Deaths::new(request.run_folder.join("logs"), request.secrets.clone()),
             prune: Vec::new(),
             workers: Processes::default(),
             streams: request.streams,
             input: terminal::input(request),
             stdio: terminal::stdio(request),
             terminal: Terminal::Here,
-            sandboxes: Sandboxes::default(),
+            sandboxes: Sandboxes::of(request),
+            services: Services::offer(request),
         })
     }
 
@@ -199,7 +206,11 @@ impl<'a, F: FnMut(&Stamped)> Driver<'a, F> {
             Effect::Fork(worker, template, lane) => {
                 self.fork(worker, template, lane, machine)?;
             }
-            Effect::ToWorker(worker, message) => self.workers.tell(worker, &message)?,
+            Effect::ToWorker(worker, message) => self.workers.tell(worker, message)?,
+            Effect::Limit(worker, limits) => {
+                let limits = self.sandboxes.limit(worker, limits);
+                self.lacks_limits(limits);
+            }
             Effect::LendTerminal(worker) => self.lend_terminal(worker)?,
             Effect::TakeTerminal => self.terminal.take_back(),
             Effect::InterruptTemplate => self.host.signal(Signal::INT),
@@ -219,10 +230,9 @@ impl<'a, F: FnMut(&Stamped)> Driver<'a, F> {
             Effect::Kill(worker) => self.workers.end(worker, Signal::KILL),
             Effect::StartGrace(worker) => {
                 let inbox = self.inbox.clone();
-                let process = self.workers.pid(worker);
+                let waiting = grace::of(worker, self.workers.pid(worker));
                 tokio::task::spawn_local(async move {
-                    grace::over(process).await;
-                    let _ = inbox.send(Input::GraceOver(worker)).await;
+                    let _ = inbox.send(waiting.await).await;
                 });
             }
             Effect::End(code, leave) => return Ok(Some((code, leave))),
@@ -244,7 +254,7 @@ impl<'a, F: FnMut(&Stamped)> Driver<'a, F> {
                 let lent = ToTemplate::TerminalLent;
                 Ok(self.host.tell(TemplateId::FIRST, &lent, Vec::new())?)
             }
-            Some(worker) => self.workers.tell(worker, &ToWorker::TerminalLent),
+            Some(worker) => self.workers.tell(worker, ToWorker::TerminalLent),
         }
     }
 
@@ -265,19 +275,7 @@ impl<'a, F: FnMut(&Stamped)> Driver<'a, F> {
             input: self.input,
         };
         self.host.tell(TemplateId::FIRST, &collect, Vec::new())?;
-        for template in (1..=siblings).map(TemplateId) {
-            let (ours, theirs) = UnixStream::pair().map_err(RunError::Runtime)?;
-            let sibling = ToTemplate::Sibling { template };
-            let end = vec![theirs.into()];
-            self.host.tell(TemplateId::FIRST, &sibling, end)?;
-            let says = move |message| Input::Template(template, message);
-            let outbox = connect(ours, self.inbox.clone(), says, move |garbage| {
-                let closed = Input::SiblingClosed(template);
-                Some(garbage.map_or(closed, Input::TemplateGarbled))
-            })
-            .map_err(RunError::Runtime)?;
-            self.host.siblings.insert(template, outbox);
-        }
+        self.host.add_siblings(siblings, &self.inbox)?;
         Ok(siblings)
     }
 
@@ -286,8 +284,7 @@ impl<'a, F: FnMut(&Stamped)> Driver<'a, F> {
         let template = spawn::template(self.request)?;
         let host = Host::connect(template, &self.inbox).map_err(RunError::Runtime)?;
         let mut lost = std::mem::replace(&mut self.host, host);
-        // A sibling that hears nobody any more ends; its workers live on.
-        lost.siblings.clear();
+        lost.drop_siblings();
         self.lost_hosts.push(lost);
         let collect = ToTemplate::Collect {
             prune: self.prune.clone(),
@@ -326,6 +323,7 @@ impl<'a, F: FnMut(&Stamped)> Driver<'a, F> {
             .map_err(RunError::Runtime)?;
         self.workers.insert(worker, conversation);
         if lane == Lane::Sealed {
+            self.workers.hold(worker);
             let folder = self.request.run_folder.join("sandboxes");
             let dyno = &self.request.dyno;
             let built = (self.sandboxes).build(dyno, &folder, machine.visible(), fork, &self.inbox);
@@ -334,25 +332,14 @@ impl<'a, F: FnMut(&Stamped)> Driver<'a, F> {
         Ok(fork.perform(&self.host)?)
     }
 
-    /// Forks the worker for which there is a sandbox now. Gives the walls that are missing, if
-    /// they have not been told.
-    fn fork_behind(
-        &mut self,
-        worker: WorkerId,
-        sandbox: Sandbox,
-    ) -> Result<Option<Vec<MissingWall>>, RunError> {
-        let Some(mut fork) = self.sandboxes.take_fork(worker) else {
-            return Ok(None);
-        };
-        if let Some((walls, inside)) = sandbox.inside {
-            fork.go_behind(walls, inside);
+    fn lacks_limits(&mut self, limits: Vec<MissingLimit>) {
+        if !limits.is_empty() {
+            self.record.event(Event::LimitsMissing { limits });
         }
-        fork.perform(&self.host)?;
-        Ok(self.sandboxes.news(sandbox.missing))
     }
 
     /// Takes hold of processes as they are named. Gives what is to be heard before the input.
-    fn watch(&mut self, input: &Input) -> Vec<Input> {
+    fn watch(&mut self, input: &Input) -> Result<Vec<Input>, RunError> {
         match input {
             Input::WorkerExited {
                 worker,
@@ -361,22 +348,25 @@ impl<'a, F: FnMut(&Stamped)> Driver<'a, F> {
             } => {
                 let is_ours = self.workers.is_killed(*worker);
                 let remains = self.deaths.of(*worker, *exit, *peak_kib, is_ours);
-                return vec![Input::Left(*worker, remains)];
+                return Ok(vec![Input::Left(*worker, remains)]);
             }
             Input::Template(TemplateId::FIRST, FromTemplate::Hello { pid, .. }) => {
                 self.host.is_process(*pid);
             }
             Input::Template(_, FromTemplate::Forked { worker, pid, .. }) => {
                 self.workers.forked(*worker, *pid);
+                if !self.sandboxes.admit(*worker, *pid, &self.inbox) {
+                    self.workers.let_begin(*worker)?;
+                }
             }
             _ => {}
         }
-        Vec::new()
+        Ok(Vec::new())
     }
 
     /// Lets the template leave, or kills what is left of the run, and waits until all is
     /// dead.
-    async fn close(mut self, leave: Leave) -> Result<(), RunError> {
+    async fn close(mut self, leave: Leave, orphans: Orphans) -> Result<(), RunError> {
         self.terminal.take_back();
         if leave == Leave::Itself {
             let mut again = signal(SignalKind::interrupt()).map_err(RunError::Runtime)?;
@@ -388,10 +378,19 @@ impl<'a, F: FnMut(&Stamped)> Driver<'a, F> {
                 _ = again.recv() => {}
             }
         }
+        let mut hosts: Vec<Host> = self.lost_hosts.into_iter().chain([self.host]).collect();
+        // Those who hold sandboxes up are left to end by themselves: each takes its own away.
+        let holders = self.sandboxes.holders();
+        orphans.kill_of_lost(&mut hosts, &holders).await;
         self.sandboxes.close().await;
-        for host in self.lost_hosts.into_iter().chain([self.host]) {
+        orphans.kill_of_lost(&mut hosts, &[]).await;
+        for host in hosts {
             host.close().await;
         }
-        self.record.finish().map_err(RunError::Journal)
+        if let Some(services) = self.services {
+            services.close().await;
+        }
+        self.record.finish();
+        Ok(())
     }
 }

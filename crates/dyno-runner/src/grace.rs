@@ -1,5 +1,8 @@
 //! How long a worker may take to end.
 
+use crate::machine::Input;
+use crate::orphans;
+use dyno_model::WorkerId;
 use std::fs;
 use std::time::Duration;
 
@@ -15,6 +18,15 @@ const MOST_PERIODS: u32 = 12;
 /// Clock ticks of CPU in a period, a hundredth of a second each: more than a thread that
 /// wakes to look for something uses, a fraction of what a process gets that wants to run.
 const AT_WORK: u64 = 10;
+
+/// Waits until the grace of this worker is over, or until it has ended where that is nobody's to
+/// tell but the runner's.
+pub(crate) async fn of(worker: WorkerId, process: Option<u32>) -> Input {
+    tokio::select! {
+        () = over(process) => Input::GraceOver(worker),
+        ended = orphans::end_of(process) => ended,
+    }
+}
 
 /// Waits until the grace of this process is over: at once for one that idles, later for one
 /// that computes.

@@ -1,5 +1,6 @@
 //! A keeper, the templates below it, and how their end becomes known.
 
+use crate::RunError;
 use crate::lifeline::{self, Told};
 use crate::machine::Input;
 use crate::peer::{Outbox, connect};
@@ -11,6 +12,7 @@ use rustix::fd::OwnedFd;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::collections::HashMap;
 use std::io;
+use std::os::unix::net;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::UnixStream;
@@ -23,13 +25,24 @@ use tokio::task::{JoinHandle, spawn_local};
 /// unless something else holds a copy.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
+/// How a keeper did what it is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keeping {
+    /// It ended after everything below it.
+    ToTheEnd,
+    /// A signal ended it, and what was below it may live.
+    Lost,
+}
+
 /// What was started to collect and fork.
 pub(crate) struct Host {
     template: Outbox,
-    pub(crate) siblings: HashMap<TemplateId, Outbox>,
+    siblings: HashMap<TemplateId, Outbox>,
     pub(crate) pid: Option<u32>,
     pidfd: Option<OwnedFd>,
-    keeper_ended: JoinHandle<()>,
+    keeper_ended: JoinHandle<Keeping>,
+    /// Once it has.
+    kept: Option<Keeping>,
     /// Dropping it kills everything under the keeper.
     lifeline: OwnedWriteHalf,
 }
@@ -57,8 +70,30 @@ impl Host {
             pid: None,
             pidfd: None,
             keeper_ended,
+            kept: None,
             lifeline,
         })
+    }
+
+    /// Hands the template the sockets of its siblings.
+    pub(crate) fn add_siblings(
+        &mut self,
+        count: u32,
+        inbox: &mpsc::Sender<Input>,
+    ) -> Result<(), RunError> {
+        for template in (1..=count).map(TemplateId) {
+            let (ours, theirs) = net::UnixStream::pair().map_err(RunError::Runtime)?;
+            let sibling = ToTemplate::Sibling { template };
+            self.tell(TemplateId::FIRST, &sibling, vec![theirs.into()])?;
+            let says = move |message| Input::Template(template, message);
+            let outbox = connect(ours, inbox.clone(), says, move |garbage| {
+                let closed = Input::SiblingClosed(template);
+                Some(garbage.map_or(closed, Input::TemplateGarbled))
+            });
+            self.siblings
+                .insert(template, outbox.map_err(RunError::Runtime)?);
+        }
+        Ok(())
     }
 
     /// Takes hold of the template's process.
@@ -74,6 +109,11 @@ impl Host {
         }
     }
 
+    /// Lets go of the siblings: one that hears nobody any more ends, and its workers live on.
+    pub(crate) fn drop_siblings(&mut self) {
+        self.siblings.clear();
+    }
+
     /// Tells the first template, or a sibling where there is this one.
     pub(crate) fn tell(
         &self,
@@ -85,18 +125,26 @@ impl Host {
         outbox.send(message, descriptors)
     }
 
-    /// Waits until the keeper has ended, which is after everything below it.
+    /// Waits until the keeper has ended.
     pub(crate) async fn ended(&mut self) {
-        if !self.keeper_ended.is_finished() {
-            let _ = (&mut self.keeper_ended).await;
+        if self.kept.is_none() {
+            self.kept = (&mut self.keeper_ended).await.ok();
         }
     }
 
+    /// Whether the keeper was killed, and what was below it may live.
+    pub(crate) async fn is_lost(&mut self) -> bool {
+        if self.keeper_ended.is_finished() {
+            self.ended().await;
+        }
+        self.kept == Some(Keeping::Lost)
+    }
+
     /// Kills what is left and waits until it is dead.
-    pub(crate) async fn close(self) {
+    pub(crate) async fn close(mut self) {
         drop(self.lifeline);
-        if !self.keeper_ended.is_finished() {
-            let _ = self.keeper_ended.await;
+        if self.kept.is_none() {
+            let _ = (&mut self.keeper_ended).await;
         }
     }
 }
@@ -113,7 +161,7 @@ async fn watch(
     told: OwnedReadHalf,
     is_drained: oneshot::Receiver<()>,
     inbox: mpsc::Sender<Input>,
-) {
+) -> Keeping {
     let mut is_drained = Some(is_drained);
     let mut lines = BufReader::new(told).lines();
     while let Ok(Some(line)) = lines.next_line().await {
@@ -135,6 +183,11 @@ async fn watch(
     if is_drained.is_some() {
         drain(&mut is_drained).await;
         let _ = inbox.send(Input::TemplateGone(exit)).await;
+    }
+    if exit == ProcessExit::Unknown {
+        Keeping::Lost
+    } else {
+        Keeping::ToTheEnd
     }
 }
 

@@ -14,6 +14,7 @@ mod host;
 mod lifeline;
 mod machine;
 mod oom;
+mod orphans;
 mod output;
 mod peer;
 mod pressure;
@@ -23,6 +24,7 @@ mod record;
 mod refeed;
 mod sandbox;
 mod server_logs;
+mod services;
 mod signals;
 mod spawn;
 mod terminal;
@@ -36,7 +38,7 @@ pub use output::Streams;
 pub use python::{NoPython, PythonPlaces, find_python};
 
 use dyno_config::Settings;
-use dyno_model::{Carried, Event, Past, RunId, TestId};
+use dyno_model::{Carried, Event, Past, RunId, Secrets, TestId};
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -62,6 +64,8 @@ pub struct RunRequest {
     pub streams: Streams,
     /// How many processors there are.
     pub processors: NonZeroU32,
+    /// What no report shows of the logs of servers.
+    pub secrets: Secrets,
     /// Seconds since the epoch.
     pub unix_time: u64,
     /// For a shuffle, where the command line gives no seed.
@@ -119,9 +123,6 @@ pub enum RunError {
     /// A socket or a signal handler could not be made.
     #[error("cannot set the run up: {0}")]
     Runtime(std::io::Error),
-    /// The journal could not be written.
-    #[error(transparent)]
-    Journal(dyno_journal::JournalError),
     /// A message could not be put into a frame.
     #[error(transparent)]
     Frame(#[from] dyno_wire::FrameError),

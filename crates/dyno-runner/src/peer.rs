@@ -29,8 +29,9 @@ pub(crate) const NO_END: &str = "a message whose end did not come";
 /// not wait for it. What waits is at most what the journal holds.
 pub(crate) struct Outbox(mpsc::UnboundedSender<(Vec<u8>, Vec<OwnedFd>)>);
 
-/// So many descriptors travel with one message at most: a worker's socket and its pipes.
-const MOST_DESCRIPTORS: usize = 4;
+/// So many descriptors travel with one message at most: a worker's socket, its pipes, and its way
+/// into a sandbox.
+const MOST_DESCRIPTORS: usize = 8;
 
 impl Outbox {
     /// Queues a message, with descriptors to travel with it. A peer that is gone is

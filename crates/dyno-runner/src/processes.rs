@@ -22,6 +22,8 @@ struct Process {
     pidfd: Option<OwnedFd>,
     /// By dyno.
     is_killed: bool,
+    /// What it is told once it may begin, where it may not yet.
+    held: Option<Vec<ToWorker>>,
 }
 
 impl Processes {
@@ -31,6 +33,7 @@ impl Processes {
             pid: None,
             pidfd: None,
             is_killed: false,
+            held: None,
         };
         self.0.insert(worker, process);
     }
@@ -51,9 +54,31 @@ impl Processes {
         self.0.get(&worker).is_some_and(|process| process.is_killed)
     }
 
-    pub(crate) fn tell(&self, worker: WorkerId, message: &ToWorker) -> Result<(), RunError> {
-        if let Some(process) = self.0.get(&worker) {
-            process.conversation.outbox.send(message, Vec::new())?;
+    /// Tells a worker something, once it may begin.
+    pub(crate) fn tell(&mut self, worker: WorkerId, message: ToWorker) -> Result<(), RunError> {
+        let Some(process) = self.0.get_mut(&worker) else {
+            return Ok(());
+        };
+        match &mut process.held {
+            Some(held) => held.push(message),
+            None => process.conversation.outbox.send(&message, Vec::new())?,
+        }
+        Ok(())
+    }
+
+    /// Lets a worker wait for all that it is told.
+    pub(crate) fn hold(&mut self, worker: WorkerId) {
+        if let Some(process) = self.0.get_mut(&worker) {
+            process.held.get_or_insert_default();
+        }
+    }
+
+    /// Lets a worker begin.
+    pub(crate) fn let_begin(&mut self, worker: WorkerId) -> Result<(), RunError> {
+        let process = self.0.get_mut(&worker);
+        let held = process.and_then(|process| process.held.take());
+        for message in held.into_iter().flatten() {
+            self.tell(worker, message)?;
         }
         Ok(())
     }

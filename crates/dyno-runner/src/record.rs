@@ -1,7 +1,7 @@
 //! On disk first, then on the screen.
 
 use crate::output::Keep;
-use dyno_journal::{Journal, JournalError};
+use dyno_journal::Journal;
 use dyno_model::{Event, Keeping, Stamped};
 use std::path::Path;
 
@@ -66,8 +66,22 @@ impl<F: FnMut(&Stamped)> Record<F> {
         self.journal.path()
     }
 
-    /// Ends the journal.
-    pub(crate) fn finish(self) -> Result<(), JournalError> {
-        self.journal.finish()
+    /// Ends the journal. Where that fails it is told: what the tests came to stands.
+    pub(crate) fn finish(self) {
+        let Self {
+            journal,
+            mut on_event,
+            ..
+        } = self;
+        let last = journal.stamp(Event::Output {
+            text: String::new(),
+        });
+        if let Err(error) = journal.finish() {
+            let message = format!("{error}\nhint: this run can be neither reported nor resumed");
+            on_event(&Stamped {
+                event: Event::RunFailed { message },
+                ..last
+            });
+        }
     }
 }

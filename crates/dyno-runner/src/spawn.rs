@@ -99,7 +99,12 @@ pub(crate) fn spawn(launch: &Launch<'_>) -> io::Result<Template> {
     }
     if launch.stdio == Stdio::Foreground {
         command.arg("--foreground");
-    } else if launch.stdio != Stdio::Reading {
+    } else {
+        // Whoever kills this process's group (`timeout`, a supervisor) leaves the keeper to do
+        // its work.
+        command.process_group(0);
+    }
+    if !matches!(launch.stdio, Stdio::Foreground | Stdio::Reading) {
         // A process in the background that reads the terminal is stopped, and waits for ever.
         command.stdin(process::Stdio::null());
     }

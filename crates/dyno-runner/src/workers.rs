@@ -3,7 +3,8 @@
 use crate::failure::Failure;
 use crate::machine::{Attempt, Overdue, Watch};
 use dyno_model::{
-    Lane, Memory, Phase, PhaseReport, ProcessExit, Section, TemplateId, TestId, WorkerId,
+    Lane, Limits, Memory, Phase, PhaseReport, ProcessExit, Section, TemplateId, TestId, Usage,
+    WorkerId,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
@@ -29,6 +30,9 @@ pub(crate) struct Worker {
     pub(crate) running: Option<TestId>,
     /// What it runs.
     pub(crate) lane: Lane,
+    /// What it may have at most, if it is sealed, and what it had at its end.
+    pub(crate) limits: Limits,
+    pub(crate) usage: Usage,
     /// When its tests began, if it is sealed.
     pub(crate) began: Vec<(Duration, TestId)>,
     /// The phase that the running test is in, as far as was reported.
@@ -266,17 +270,27 @@ impl Worker {
     /// What it said when it died, or else what is known of its death.
     pub(crate) fn last_words(&self) -> Option<String> {
         let killed = || self.killed.as_ref().map(Killed::to_string);
-        self.detail.clone().or_else(killed)
+        self.detail
+            .clone()
+            .or_else(|| self.out_of_own_memory())
+            .or_else(killed)
+    }
+
+    /// What the kernel did to its unit, if that may be why a signal from outside killed it.
+    fn out_of_own_memory(&self) -> Option<String> {
+        self.killed.as_ref()?;
+        self.limits.killed(&self.usage)
     }
 
     /// What became of the test that it ran when it died.
     pub(crate) fn failure(&self, worker: WorkerId, exit: ProcessExit) -> Failure {
         let overdue = self.watch.as_ref().and_then(Watch::overdue);
-        let memory = self
-            .killed
-            .as_ref()
-            .and_then(|killed| killed.out_of_memory.as_ref());
-        let why = memory.map_or("", |_| " (out of memory)");
+        let rose = (self.killed.as_ref()).and_then(|killed| killed.out_of_memory.as_ref());
+        let (how, why) = match self.out_of_own_memory() {
+            Some(own) => ("", format!(": {own}")),
+            None if rose.is_some() => (" (out of memory)", String::new()),
+            None => ("", String::new()),
+        };
         let crash = match overdue {
             Some(Overdue { phase, limit }) => format!(
                 "Timeout: {} took longer than {}, did not end when it was told to, and worker \
@@ -284,7 +298,7 @@ impl Worker {
                 phase.name(),
                 seconds(limit)
             ),
-            None => format!("worker {worker} died with {exit}{why} while it ran this test"),
+            None => format!("worker {worker} died with {exit}{how} while it ran this test{why}"),
         };
         let mut longrepr = crash.clone();
         if let Some(detail) = self.last_words() {

@@ -19,7 +19,10 @@
 //! One thread, so that `PR_SET_PDEATHSIG` of the command holds as long as the keeper.
 
 use crate::owned::{Deaths, close_all_but, has_ended, hear_the_lifeline_alone};
-use crate::{Group, SandboxError, Strike, adopt, become_subreaper, bind_to_parent, reap, strike};
+use crate::{
+    Cleared, Clearing, Group, SandboxError, Snapshot, adopt, become_subreaper, bind_to_parent,
+    is_childless, reap,
+};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
@@ -28,15 +31,6 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpid, kill_process, 
 use std::ffi::OsString;
 use std::os::fd::RawFd;
 use std::process::Command;
-use std::time::{Duration, Instant};
-
-/// How long a killed tree may take to be gone. SIGKILL takes milliseconds; a process in
-/// an uninterruptible wait (a dead network mount, a driver) takes as long as it likes,
-/// and the owner is not made to wait for that one.
-const MOST_WAIT: Duration = Duration::from_secs(10);
-
-/// Between two looks at a tree that is being killed: a death wakes the keeper earlier.
-const LOOK: Duration = Duration::from_millis(20);
 
 /// The exit code where the owner died: that of a process killed by SIGKILL.
 pub const OWNER_DIED: u8 = 128 + 9;
@@ -174,23 +168,17 @@ impl Watch {
     }
 }
 
-/// Whether this process has no child, alive or dead.
-fn is_childless() -> bool {
-    let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-    matches!(waitid(WaitId::All, look), Err(Errno::CHILD))
-}
-
 /// Kills and buries all that is below this process.
 fn clear(deaths: &Deaths) -> Result<(), SandboxError> {
-    let deadline = Instant::now() + MOST_WAIT;
+    let clearing = Clearing::begin();
     loop {
         deaths.drain();
         while reap().is_some() {}
-        let found = strike(|snapshot| snapshot.descendants(getpid()))?;
-        if found == Strike::Clear || Instant::now() >= deadline {
+        let all = |snapshot: &Snapshot| snapshot.descendants(getpid());
+        let Cleared::NotYet(look) = clearing.strike(all)? else {
             return Ok(());
-        }
-        let look = Timespec::try_from(LOOK).ok();
+        };
+        let look = Timespec::try_from(look).ok();
         let _ = poll(
             &mut [PollFd::new(deaths.descriptor(), PollFlags::IN)],
             look.as_ref(),

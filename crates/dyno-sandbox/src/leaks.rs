@@ -1,9 +1,10 @@
 //! What is left behind the walls of a sandbox when its work is over.
 
-use crate::{Process, Snapshot};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use crate::cgroup::Group;
+use crate::{Marks, Process, Snapshot};
 use rustix::process::Pid;
 use std::collections::{BTreeSet, HashMap};
+use std::ffi::OsString;
 use std::fmt;
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
@@ -82,17 +83,47 @@ impl Leak {
     }
 }
 
-/// Looks behind the walls around `first`, whose `/tmp` is `tmp` outside. `has_own_processes`: there
-/// is a wall of processes.
-pub(crate) fn look(first: Pid, tmp: &Path, has_own_processes: bool) -> Vec<Leak> {
-    let mut leaks = Vec::new();
-    if has_own_processes {
-        let left = wait_for_ends(|| inside(first));
-        let ports = listening(first);
-        let shown = left.iter().take(MOST);
-        leaks.extend(shown.map(|process| running(process, &ports)));
+/// What is round the processes that are looked for.
+pub(crate) enum Round<'a> {
+    /// A wall of processes, with this first one.
+    Wall(Pid),
+    /// A control group, in which the first one is too.
+    Group(&'a Group, Option<Pid>),
+    /// Nothing: they are known by their marks.
+    Nothing(&'a Marks),
+}
+
+impl Round<'_> {
+    /// Those within that live, without the first, the oldest first.
+    fn processes(&self) -> Vec<Process> {
+        let mut found = match self {
+            Self::Wall(first) => inside(*first),
+            Self::Group(group, first) => {
+                let pids = group.processes();
+                let others = pids.into_iter().filter(|pid| Some(*pid) != *first);
+                let live = others.filter_map(Process::read);
+                live.filter(|process| !process.zombie).collect()
+            }
+            Self::Nothing(marks) => marks.bearers(&Snapshot::take().unwrap_or_default()),
+        };
+        found.sort_unstable_by_key(|process| (process.started, process.pid.as_raw_nonzero()));
+        found
     }
-    let root = PathBuf::from(format!("/proc/{}/root", first.as_raw_nonzero()));
+}
+
+/// Looks behind the walls around `first`, if there are any, whose `/tmp` is `tmp` outside.
+pub(crate) fn look(first: Option<Pid>, tmp: &Path, round: &Round<'_>) -> Vec<Leak> {
+    let left = wait_for_ends(|| round.processes());
+    let ports = left
+        .first()
+        .map(|process| listening(first.unwrap_or(process.pid)));
+    let ports = ports.unwrap_or_default();
+    let shown = left.iter().take(MOST);
+    let mut leaks: Vec<Leak> = shown.map(|process| running(process, &ports)).collect();
+    let Some(first) = first else {
+        return leaks;
+    };
+    let root = root_of(first);
     let shm = root.join("dev/shm");
     if is_another_folder(&shm, Path::new("/dev/shm")) {
         leaks.extend(files(&shm, LeakKind::Shm));
@@ -103,17 +134,46 @@ pub(crate) fn look(first: Pid, tmp: &Path, has_own_processes: bool) -> Vec<Leak>
 
 /// The processes of the namespace that `first` is in, without itself.
 fn inside(first: Pid) -> Vec<Process> {
-    let namespace = |pid: Pid| fs::read_link(format!("/proc/{}/ns/pid", pid.as_raw_nonzero())).ok();
     let Some(own) = namespace(first) else {
         return Vec::new();
     };
+    // Nearly always: then nobody has to look at all processes of the machine.
+    if is_alone(first, &own) {
+        return Vec::new();
+    }
     let snapshot = Snapshot::take().unwrap_or_default();
     let is_inside = |process: &&Process| {
         process.pid != first && !process.zombie && namespace(process.pid).as_ref() == Some(&own)
     };
-    let mut found: Vec<Process> = snapshot.all().filter(is_inside).copied().collect();
-    found.sort_unstable_by_key(|process| (process.started, process.pid.as_raw_nonzero()));
-    found
+    snapshot.all().filter(is_inside).copied().collect()
+}
+
+/// What a process has for `/`.
+fn root_of(pid: Pid) -> PathBuf {
+    PathBuf::from(format!("/proc/{}/root", pid.as_raw_nonzero()))
+}
+
+/// The namespace of processes that a process is in.
+fn namespace(pid: Pid) -> Option<PathBuf> {
+    fs::read_link(format!("/proc/{}/ns/pid", pid.as_raw_nonzero())).ok()
+}
+
+/// Whether both are there and in one namespace of processes.
+pub(crate) fn shares_namespace(one: Pid, other: Pid) -> bool {
+    namespace(one).is_some_and(|namespace_of_one| namespace(other) == Some(namespace_of_one))
+}
+
+/// Whether nobody else is in the namespace of `first`, by the `/proc` behind the walls; false where
+/// that is another one's.
+fn is_alone(first: Pid, namespace: &Path) -> bool {
+    let proc = root_of(first).join("proc");
+    let Ok(entries) = fs::read_dir(&proc) else {
+        return false;
+    };
+    let is_number = |name: &OsString| name.as_encoded_bytes().iter().all(u8::is_ascii_digit);
+    let names = entries.flatten().map(|entry| entry.file_name());
+    let inside: Vec<OsString> = names.filter(is_number).collect();
+    inside == ["1"] && fs::read_link(proc.join("1/ns/pid")).is_ok_and(|own| own == namespace)
 }
 
 /// Those that have not ended after the grace.
@@ -129,10 +189,7 @@ fn wait_for_ends(left: impl Fn() -> Vec<Process>) -> Vec<Process> {
             return processes;
         }
         // One after the other: each is either gone, or holds the rest up to the deadline.
-        if let Ok(pidfd) = first.open() {
-            let timeout = Timespec::try_from(remaining).ok();
-            let _ = poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], timeout.as_ref());
-        }
+        first.wait(remaining);
     }
 }
 

@@ -10,24 +10,34 @@
 //! found below this one, by pidfd.
 
 mod adopt;
+pub mod cgroup;
+mod clearing;
+pub mod doctor;
 mod error;
 pub mod keeper;
 pub mod leaks;
+mod marks;
 mod owned;
 mod process;
 mod reap;
 pub mod sandbox;
 mod signals;
 mod snapshot;
+mod socket_path;
 mod spawn;
 mod strike;
+mod used;
 pub mod walls;
 
 pub use adopt::adopt;
+pub use clearing::{Cleared, Clearing};
 pub use error::SandboxError;
+pub use marks::Marks;
 pub use process::Process;
-pub use reap::{become_subreaper, reap};
+pub use reap::{Dead, become_subreaper, is_childless, reap, reap_measured};
 pub use signals::{default_signals, ignore_signals};
 pub use snapshot::Snapshot;
+pub use socket_path::SocketPath;
 pub use spawn::{Group, bind_to_parent};
-pub use strike::{Strike, strike};
+pub use strike::{Strike, freeze, strike};
+pub use used::Used;

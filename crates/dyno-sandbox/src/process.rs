@@ -1,9 +1,11 @@
 //! One process, told from a later one of the same id.
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
 use std::fs;
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 /// A process as `/proc/PID/stat` shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +22,8 @@ pub struct Process {
     pub started: u64,
     /// Set where it has ended and waits to be reaped. Threads of it may live on.
     pub zombie: bool,
+    /// Set where a signal or a tracer has stopped it.
+    pub stopped: bool,
 }
 
 impl Process {
@@ -46,6 +50,7 @@ impl Process {
             session: field(6)?.parse().ok()?,
             started: field(22)?.parse().ok()?,
             zombie: matches!(field(3)?, "Z" | "X"),
+            stopped: matches!(field(3)?, "T" | "t"),
         })
     }
 
@@ -60,6 +65,15 @@ impl Process {
             Ok(fd)
         } else {
             Err(Errno::SRCH)
+        }
+    }
+
+    /// Waits until it has ended, and no longer than so long. For whoever is not told of its
+    /// death, because it is another's child.
+    pub(crate) fn wait(&self, most: Duration) {
+        if let Ok(pidfd) = self.open() {
+            let most = Timespec::try_from(most).ok();
+            let _ = poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], most.as_ref());
         }
     }
 

@@ -90,6 +90,7 @@ mod tests {
                 session: 1,
                 started: 0,
                 zombie: false,
+                stopped: false,
             })
             .collect();
         snapshot

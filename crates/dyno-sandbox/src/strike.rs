@@ -19,13 +19,12 @@ pub enum Strike {
     Struck(usize),
 }
 
-/// Freezes all that `choose` picks, looks again until it picks nothing new, then kills.
+/// Stops (SIGSTOP) all that `choose` picks, and looks again until it picks nothing new. What
+/// was stopped, in no order.
 ///
-/// Killing without freezing first is a race: a parent's death hands its children to
-/// another parent, and what is forked between the look and the kill is never seen. A
-/// process to which SIGSTOP has been sent completes no further `fork`, so a look that
-/// finds nothing new has found all. SIGKILL also ends a stopped process.
-pub fn strike(choose: impl Fn(&Snapshot) -> Vec<Process>) -> Result<Strike, SandboxError> {
+/// A process to which SIGSTOP has been sent completes no further `fork`, so a look that finds
+/// nothing new has found all.
+pub fn freeze(choose: impl Fn(&Snapshot) -> Vec<Process>) -> Result<Vec<Process>, SandboxError> {
     let mut frozen: HashMap<(rustix::process::Pid, u64), Process> = HashMap::new();
     for _ in 0..MOST_ROUNDS {
         let snapshot = Snapshot::take().map_err(SandboxError::system("read /proc"))?;
@@ -45,7 +44,17 @@ pub fn strike(choose: impl Fn(&Snapshot) -> Vec<Process>) -> Result<Strike, Sand
             break;
         }
     }
-    for process in frozen.values() {
+    Ok(frozen.into_values().collect())
+}
+
+/// Freezes all that `choose` picks, then kills it.
+///
+/// Killing without freezing first is a race: a parent's death hands its children to
+/// another parent, and what is forked between the look and the kill is never seen.
+/// SIGKILL also ends a stopped process.
+pub fn strike(choose: impl Fn(&Snapshot) -> Vec<Process>) -> Result<Strike, SandboxError> {
+    let frozen = freeze(choose)?;
+    for process in &frozen {
         let _ = process.signal(Signal::KILL);
     }
     Ok(match frozen.len() {

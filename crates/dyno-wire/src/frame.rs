@@ -14,9 +14,14 @@ pub enum FrameError {
     /// The other side closed in the middle of a frame, or the socket failed.
     #[error("the connection broke: {0}")]
     Io(#[from] std::io::Error),
-    /// A length beyond [`MAX_FRAME`].
-    #[error("a frame of {0} bytes, where {MAX_FRAME} is the most")]
-    TooLong(usize),
+    /// A length beyond [`MAX_FRAME`], or beyond what the reader takes.
+    #[error("a frame of {length} bytes, where {most} is the most")]
+    TooLong {
+        /// Its length.
+        length: usize,
+        /// The most that is taken.
+        most: usize,
+    },
     /// Not a message of this conversation.
     #[error("a message that is not understood: {source}, in {start:?}")]
     Message {
@@ -38,7 +43,10 @@ pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, FrameError> {
     let prefix = u32::try_from(length)
         .ok()
         .filter(|_| length <= MAX_FRAME)
-        .ok_or(FrameError::TooLong(length))?;
+        .ok_or(FrameError::TooLong {
+            length,
+            most: MAX_FRAME,
+        })?;
     frame[..4].copy_from_slice(&prefix.to_be_bytes());
     Ok(frame)
 }
@@ -57,6 +65,14 @@ pub fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, FrameError> {
 pub async fn read_frame<T: DeserializeOwned>(
     from: &mut (impl AsyncRead + Unpin),
 ) -> Result<Option<T>, FrameError> {
+    read_frame_within(from, MAX_FRAME).await
+}
+
+/// As [`read_frame`], for a reader that takes no frame longer than `most` bytes.
+pub async fn read_frame_within<T: DeserializeOwned>(
+    from: &mut (impl AsyncRead + Unpin),
+    most: usize,
+) -> Result<Option<T>, FrameError> {
     let mut prefix = [0; 4];
     let first = from.read(&mut prefix[..1]).await?;
     if first == 0 {
@@ -64,8 +80,8 @@ pub async fn read_frame<T: DeserializeOwned>(
     }
     from.read_exact(&mut prefix[1..]).await?;
     let length = u32::from_be_bytes(prefix) as usize;
-    if length > MAX_FRAME {
-        return Err(FrameError::TooLong(length));
+    if length > most {
+        return Err(FrameError::TooLong { length, most });
     }
     // The buffer grows with what arrives, so that a forged length costs nothing.
     let mut body = Vec::with_capacity(length.min(1 << 16));
@@ -106,7 +122,10 @@ impl Frames {
         };
         let length = u32::from_be_bytes(*prefix) as usize;
         if length > MAX_FRAME {
-            return Err(FrameError::TooLong(length));
+            return Err(FrameError::TooLong {
+                length,
+                most: MAX_FRAME,
+            });
         }
         let Some(body) = body.get(..length) else {
             return Ok(None);
@@ -200,6 +219,6 @@ mod tests {
     fn a_length_beyond_the_limit_is_refused_before_anything_is_read() {
         let mut stream = &u32::MAX.to_be_bytes()[..];
         let error = block_on(read_frame::<String>(&mut stream)).unwrap_err();
-        assert!(matches!(error, FrameError::TooLong(_)), "{error}");
+        assert!(matches!(error, FrameError::TooLong { .. }), "{error}");
     }
 }

@@ -15,7 +15,9 @@ mod frame;
 pub mod template;
 pub mod worker;
 
-pub use frame::{FrameError, Frames, MAX_FRAME, decode, encode, read_frame, write_frame};
+pub use frame::{
+    FrameError, Frames, MAX_FRAME, decode, encode, read_frame, read_frame_within, write_frame,
+};
 
 /// The version of all conversations. It changes with any message.
-pub const PROTOCOL: u32 = 6;
+pub const PROTOCOL: u32 = 9;

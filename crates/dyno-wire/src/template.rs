@@ -66,7 +66,7 @@ pub enum ToTemplate {
         /// What becomes of what it prints.
         output: Output,
         /// The walls behind which it is to go, as `setns(2)` takes them; 0 for none. Else the
-        /// descriptor of the first process there comes last.
+        /// descriptor of the first process there comes behind the pipes.
         namespaces: u32,
     },
     /// What workers reported, in order.

@@ -1,8 +1,11 @@
 //! `dyno sandbox`: hold up the walls of one sandbox, until the process at the other end of the
 //! lifeline lets go.
 
-use dyno_sandbox::sandbox::hold;
+use dyno_sandbox::Marks;
+use dyno_sandbox::cgroup::Group;
+use dyno_sandbox::sandbox::{Wanted, hold};
 use dyno_sandbox::walls::{Blueprint, Wall};
+use std::ffi::OsString;
 use std::os::fd::RawFd;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -17,6 +20,14 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FOLDER")]
     folder: PathBuf,
 
+    /// A folder of its control group, which is made; one for each tree of groups.
+    #[arg(long = "group", value_name = "FOLDER")]
+    groups: Vec<PathBuf>,
+
+    /// A variable that all its processes are started with.
+    #[arg(long = "mark", value_name = "NAME=VALUE")]
+    marks: Vec<OsString>,
+
     /// What below /tmp and /dev/shm stays what it is outside.
     #[arg(value_name = "PATH")]
     shared: Vec<PathBuf>,
@@ -28,6 +39,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         folder: args.folder,
         shared: args.shared,
     };
-    hold(args.lifeline, &blueprint)?;
+    let wanted = Wanted {
+        blueprint,
+        group: (!args.groups.is_empty()).then(|| Group::at(args.groups)),
+        marks: Marks::new(args.marks),
+    };
+    hold(args.lifeline, wanted)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -4,11 +4,11 @@ use anyhow::Context;
 use clap::{CommandFactory, Parser};
 use dyno_config::{Rules, Settings, TestOptions, resolve, split};
 use dyno_journal::{History, Journal, KEPT_RUNS, RunDir, Runs};
-use dyno_model::{Carried, Event, ExitCode, Stamped};
+use dyno_model::{Carried, ExitCode, Secrets, Stamped};
 use dyno_report::Terminal;
 use dyno_runner::{Prepared, RunRequest, Streams, find_python};
+use std::borrow::Cow;
 use std::cell::OnceCell;
-use std::collections::HashMap;
 use std::ffi::OsString;
 use std::hash::{BuildHasher, RandomState};
 use std::num::NonZeroU32;
@@ -17,6 +17,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::commands::{code, own_options, refuse};
 use crate::imports::ImportPlan;
+use crate::lessons::Lessons;
 use crate::pytest::places;
 use crate::resume;
 use crate::screen;
@@ -133,6 +134,7 @@ fn execute(start: Start) -> anyhow::Result<std::process::ExitCode> {
         python,
         streams: screen::streams(),
         processors: processors(),
+        secrets: secrets(&settings.rules),
         unix_time: SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default()
@@ -143,17 +145,10 @@ fn execute(start: Start) -> anyhow::Result<std::process::ExitCode> {
     };
     let mut terminal = Terminal::new(screen::style(color));
     let mut screen = screen::Screen::default();
-    let mut took = HashMap::new();
+    let mut lessons = Lessons::default();
     let streams = request.streams;
     let on_event = |stamped: &Stamped| {
-        if let Event::TestFinished {
-            test,
-            took: Some(this),
-            ..
-        } = &stamped.event
-        {
-            took.insert(test.clone(), *this);
-        }
+        lessons.hear(&stamped.event);
         match terminal.apart(stamped) {
             Some(text) if streams == Streams::Two => screen::print_error(&text),
             _ => screen.print(&terminal.event(stamped)),
@@ -181,10 +176,23 @@ fn execute(start: Start) -> anyhow::Result<std::process::ExitCode> {
         }
     };
     let exit = dyno_runner::run(&request, journal, prepare, on_event, keep)?;
-    if let Some(Err(error)) = history.into_inner().map(|history| history.learn(took)) {
+    if let Some(Err(error)) = history
+        .into_inner()
+        .map(|history| history.learn(lessons.all()))
+    {
         eprintln!("dyno: {error}\nhint: the next run knows less of how long tests take");
     }
     Ok(code(exit))
+}
+
+/// The secrets that are known before a test runs: of this process's environment, and of what
+/// rules set.
+fn secrets(rules: &Rules) -> Secrets {
+    let shown = |text: OsString| Cow::from(text.to_string_lossy().into_owned());
+    let own = std::env::vars_os().map(|(name, value)| (shown(name), shown(value)));
+    let of_rules = rules.variables();
+    let of_rules = of_rules.map(|(name, value)| (name.into(), value.into()));
+    Secrets::of(own.chain(of_rules), &[])
 }
 
 fn processors() -> NonZeroU32 {

@@ -11,6 +11,8 @@
 //! deadline = "2h"               # of the whole run
 //! retries = 0
 //! leaks = "warn"               # or "fail"
+//! memory-limit = "8 GiB"        # of a sealed unit; none where nothing is said
+//! process-limit = 4096          # the same for its processes and threads
 //! tokens = { etcd = 1, gpu = 2 } # how many there are; of others there is one
 //!
 //! [[tool.dyno.rules]]
@@ -40,7 +42,7 @@ mod table;
 pub(crate) use quantity::length;
 
 use crate::Workers;
-use dyno_model::{Claim, Item, Lane, LeakPolicy, Marker, Test, TokenName};
+use dyno_model::{Claim, Item, Lane, LeakPolicy, Limits, Marker, Test, TokenName};
 use rule::Rule;
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -63,6 +65,7 @@ pub struct Rules {
     timeout: Timeouts,
     retries: u32,
     leaks: LeakPolicy,
+    limits: Limits,
     /// In the order in which they are asked.
     ordered: Vec<Rule>,
 }
@@ -77,6 +80,7 @@ impl Default for Rules {
             timeout: Timeouts::default(),
             retries: 0,
             leaks: LeakPolicy::Warn,
+            limits: Limits::default(),
             ordered: Vec::new(),
         }
     }
@@ -95,6 +99,8 @@ pub struct Terms {
     pub lane: Lane,
     /// What becomes of it if it leaves something behind its walls.
     pub leaks: LeakPolicy,
+    /// What it may have of the machine at most, if it is sealed.
+    pub limits: Limits,
     /// Variables that are set while it runs.
     pub env: BTreeMap<String, String>,
 }
@@ -200,6 +206,7 @@ impl Rules {
             Some(name) => (written.profiles.get(name).cloned())
                 .ok_or_else(|| no_profile(name, written.profiles.keys()))?,
         };
+        let limits = first_of(chosen.limits(), base.limits());
         let mut problems = Vec::new();
         let mut rules = Vec::new();
         let of_profile = profile.map(|name| format!("profiles.{name}.rules"));
@@ -239,6 +246,7 @@ impl Rules {
             timeout: timeout(chosen.timeout).or(timeout(base.timeout)),
             retries: chosen.retries.or(base.retries).unwrap_or(0),
             leaks: chosen.leaks.or(base.leaks).unwrap_or_default(),
+            limits,
             ordered: rules,
         })
     }
@@ -249,8 +257,22 @@ impl Rules {
             timeouts: self.timeout,
             retries: self.retries,
             leaks: self.leaks,
+            limits: self.limits,
             ..Terms::default()
         }
+    }
+
+    /// Names and values of the variables that are set for some test.
+    pub fn variables(&self) -> impl Iterator<Item = (&str, &str)> {
+        let of_rules = self.ordered.iter().flat_map(|rule| &rule.env);
+        of_rules.map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// Whether the number of processes of some test is limited.
+    pub fn limit_processes(&self) -> bool {
+        let rules = self.ordered.iter().map(|rule| rule.limits);
+        let mut all = rules.chain([self.limits]);
+        all.any(|limits| limits.processes.is_some())
     }
 
     /// On what terms a test runs.
@@ -285,6 +307,8 @@ impl Rules {
         if let Some(leaks) = matching.iter().find_map(|rule| rule.leaks) {
             terms.leaks = leaks;
         }
+        let of_rules = matching.iter().map(|rule| rule.limits);
+        terms.limits = first_of(of_rules.fold(Limits::default(), first_of), self.limits);
         let lane = matching.iter().find_map(|rule| rule.lane);
         let usual = || is_apart(item, beside, &SEALED).then_some(Lane::Sealed);
         terms.lane = lane.or_else(usual).unwrap_or_default();
@@ -304,6 +328,14 @@ impl Rules {
         };
         let holds = |rule: &&Rule| rule.holds(&test);
         self.ordered.iter().filter(holds).collect()
+    }
+}
+
+/// These limits, and the other's where there is none.
+fn first_of(one: Limits, other: Limits) -> Limits {
+    Limits {
+        memory: one.memory.or(other.memory),
+        processes: one.processes.or(other.processes),
     }
 }
 

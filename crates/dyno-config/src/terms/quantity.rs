@@ -15,6 +15,16 @@ pub(super) struct Length(pub(super) Duration);
 #[serde(try_from = "Written")]
 pub(super) struct Amount(pub(super) Bytes);
 
+/// An amount of memory that something fits into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Amount")]
+pub(super) struct MemoryLimit(pub(super) Bytes);
+
+/// A number of processes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "i64")]
+pub(super) struct ProcessLimit(pub(super) u64);
+
 #[derive(Debug, Deserialize)]
 #[serde(
     untagged,
@@ -67,6 +77,28 @@ impl TryFrom<Written> for Amount {
             Written::Text(text) => amount(&text).ok_or_else(|| refuse(&format!("{text:?}"))),
         }
         .map(|bytes| Self(Bytes(bytes)))
+    }
+}
+
+impl TryFrom<Amount> for MemoryLimit {
+    type Error = &'static str;
+
+    fn try_from(Amount(bytes): Amount) -> Result<Self, &'static str> {
+        if bytes == Bytes(0) {
+            return Err("a limit of memory must be above 0");
+        }
+        Ok(Self(bytes))
+    }
+}
+
+impl TryFrom<i64> for ProcessLimit {
+    type Error = String;
+
+    fn try_from(count: i64) -> Result<Self, String> {
+        let above_zero = u64::try_from(count).ok().filter(|count| *count > 0);
+        above_zero
+            .map(Self)
+            .ok_or_else(|| format!("{count} is no limit of processes: it must be a number above 0"))
     }
 }
 

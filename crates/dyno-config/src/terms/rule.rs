@@ -3,7 +3,7 @@
 use super::Timeouts;
 use super::declared::Demands;
 use super::table;
-use dyno_model::{Fnmatch, Lane, LeakPolicy, PytestVersion, Test};
+use dyno_model::{Fnmatch, Lane, LeakPolicy, Limits, PytestVersion, Test};
 use dyno_select::{Doubts, KeywordExpression, MarkExpression, Verdict};
 use std::collections::BTreeMap;
 
@@ -20,6 +20,7 @@ pub(super) struct Rule {
     pub(super) retries: Option<u32>,
     pub(super) lane: Option<Lane>,
     pub(super) leaks: Option<LeakPolicy>,
+    pub(super) limits: Limits,
     pub(super) env: BTreeMap<String, String>,
 }
 
@@ -35,10 +36,12 @@ impl Rule {
         });
         let filter = accept(filter, "filter", &mut problems);
         let name = accept(name, "name", &mut problems);
+        let limits = table::limits(written.memory_limit, written.process_limit);
         let says_nothing = written.timeout.is_none()
             && written.retries.is_none()
             && written.lane.is_none()
             && written.leaks.is_none()
+            && limits.is_empty()
             && written.env.is_empty();
         let demands = Demands {
             slots: written.slots,
@@ -70,6 +73,7 @@ impl Rule {
             retries: written.retries,
             lane: written.lane,
             leaks: written.leaks,
+            limits,
             env: written.env,
         })
     }

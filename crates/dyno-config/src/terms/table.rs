@@ -1,8 +1,8 @@
 //! `[tool.dyno]` as it is written.
 
 use super::Timeouts;
-use super::quantity::{Amount, Length};
-use dyno_model::{Lane, LeakPolicy, MilliCpu, TokenName};
+use super::quantity::{Amount, Length, MemoryLimit, ProcessLimit};
+use dyno_model::{Lane, LeakPolicy, Limits, MilliCpu, TokenName};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -35,6 +35,10 @@ pub(super) struct Dyno {
     pub(super) timeout: Option<Limit>,
     pub(super) retries: Option<u32>,
     pub(super) leaks: Option<LeakPolicy>,
+    #[serde(rename = "memory-limit")]
+    pub(super) memory_limit: Option<MemoryLimit>,
+    #[serde(rename = "process-limit")]
+    pub(super) process_limit: Option<ProcessLimit>,
     #[serde(default)]
     pub(super) tokens: BTreeMap<TokenName, u32>,
     #[serde(default)]
@@ -51,6 +55,10 @@ pub(super) struct Profile {
     pub(super) timeout: Option<Limit>,
     pub(super) retries: Option<u32>,
     pub(super) leaks: Option<LeakPolicy>,
+    #[serde(rename = "memory-limit")]
+    pub(super) memory_limit: Option<MemoryLimit>,
+    #[serde(rename = "process-limit")]
+    pub(super) process_limit: Option<ProcessLimit>,
     #[serde(default)]
     pub(super) tokens: BTreeMap<TokenName, u32>,
     #[serde(default)]
@@ -67,9 +75,26 @@ impl Dyno {
             timeout: self.timeout,
             retries: self.retries,
             leaks: self.leaks,
+            memory_limit: self.memory_limit,
+            process_limit: self.process_limit,
             tokens: std::mem::take(&mut self.tokens),
             rules: std::mem::take(&mut self.rules),
         }
+    }
+}
+
+impl Profile {
+    /// What it says of every sealed unit.
+    pub(super) fn limits(&self) -> Limits {
+        limits(self.memory_limit, self.process_limit)
+    }
+}
+
+/// `memory-limit = "8 GiB"` and `process-limit = 4096`.
+pub(super) fn limits(memory: Option<MemoryLimit>, processes: Option<ProcessLimit>) -> Limits {
+    Limits {
+        memory: memory.map(|limit| limit.0),
+        processes: processes.map(|limit| limit.0),
     }
 }
 
@@ -129,6 +154,10 @@ pub(super) struct Rule {
     pub(super) retries: Option<u32>,
     pub(super) lane: Option<Lane>,
     pub(super) leaks: Option<LeakPolicy>,
+    #[serde(rename = "memory-limit")]
+    pub(super) memory_limit: Option<MemoryLimit>,
+    #[serde(rename = "process-limit")]
+    pub(super) process_limit: Option<ProcessLimit>,
     pub(super) slots: Option<u32>,
     pub(super) cpu: Option<Cpu>,
     pub(super) memory: Option<Amount>,

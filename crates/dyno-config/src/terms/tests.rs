@@ -240,3 +240,68 @@ fn tests_of_servers_are_sealed_where_others_run_beside_them() {
     assert!(exclusive(&[benchmark]));
     assert!(!exclusive(&[benchmark, both[1]]) && !exclusive(&both));
 }
+
+#[test]
+fn limits_are_each_the_first_that_is_said() {
+    let table = r#"
+[tool.dyno]
+memory-limit = "8GiB"
+process-limit = 4096
+
+[[tool.dyno.rules]]
+filter = "stress"
+memory-limit = "512 MiB"
+
+[[tool.dyno.rules]]
+memory-limit = "1 GiB"
+process-limit = 64
+path = "tests/*"
+
+[tool.dyno.profiles.ci]
+memory-limit = 1000
+"#;
+    let limits = |profile, id: &str, marker: &str| {
+        let rules = Rules::of(Some(table), profile).unwrap();
+        assert!(rules.limit_processes());
+        let item = item(id, &[(marker, &[], &[])]);
+        let limits = rules
+            .terms(&item, TimeoutMarker::Ours, Beside::Others)
+            .limits;
+        (limits.memory.map(|memory| memory.0), limits.processes)
+    };
+    assert_eq!(limits(None, "a.py::t", "e2e"), (Some(8 << 30), Some(4096)));
+    assert_eq!(
+        limits(Some("ci"), "a.py::t", "e2e"),
+        (Some(1000), Some(4096))
+    );
+    assert_eq!(
+        limits(None, "tests/a.py::t", "stress"),
+        (Some(512 << 20), Some(64))
+    );
+    let none = Rules::of(None, None).unwrap();
+    assert!(none.plain().limits.is_empty() && !none.limit_processes());
+}
+
+#[test]
+fn a_limit_that_is_none_is_refused() {
+    let refused = |line: &str| {
+        let table = format!("[tool.dyno]\n{line}\n");
+        Rules::of(Some(&table), None).unwrap_err().to_string()
+    };
+    for (line, words) in [
+        (
+            "memory-limit = \"lots\"",
+            "\"lots\" is no amount of memory, such as \"512 MiB\"",
+        ),
+        ("memory-limit = 0", "a limit of memory must be above 0"),
+        (
+            "process-limit = 0",
+            "0 is no limit of processes: it must be a number above 0",
+        ),
+        ("process-limit = -3", "-3 is no limit of processes"),
+        ("process-limit = \"many\"", "expected i64"),
+    ] {
+        let said = refused(line);
+        assert!(said.contains(words) && said.contains(line), "{said}");
+    }
+}

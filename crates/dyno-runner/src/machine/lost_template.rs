@@ -113,10 +113,18 @@ impl Machine {
             State::Running => "while tests ran; their workers died with it",
             State::Ending | State::Over => "while its session ended",
         };
-        let message = format!(
-            "the template, the Python process that collects and forks, ended with {exit} {doing}\n\
-             hint: what it said last stands above; `pytest --collect-only` shows whether it is dyno"
-        );
+        let message = match exit {
+            // Its keeper says how it ended, unless that is gone as well.
+            ProcessExit::Unknown => format!(
+                "the keeper, the process of dyno's above the template, was killed {doing}\n\
+                 hint: dyno did not do it; `dmesg` tells whether the kernel did, for want of memory"
+            ),
+            exit => format!(
+                "the template, the Python process that collects and forks, ended with {exit} \
+                 {doing}\nhint: what it said last stands above; `pytest --collect-only` shows \
+                 whether it is dyno"
+            ),
+        };
         let workers = if live_on {
             Orphans::LiveOn
         } else {

@@ -7,6 +7,7 @@
 
 mod attempts;
 mod leaks;
+mod limits;
 mod lost_template;
 mod planning;
 mod pressure;
@@ -195,7 +196,7 @@ impl Machine {
             Input::SiblingClosed(template) => self.sibling_ended(template, None, &mut effects),
             Input::TemplateGone(exit) => self.template_gone(exit, &mut effects),
             // The driver tells which worker it was, and forks what it has a sandbox for.
-            Input::OrphanEnded { .. } | Input::Sandbox(..) => {}
+            Input::OrphanEnded { .. } | Input::Sandbox(..) | Input::Admitted(..) => {}
             Input::Worker(worker, message) => self.worker_says(worker, message, &mut effects),
             Input::Printed {
                 worker,
@@ -223,6 +224,7 @@ impl Machine {
             }
             Input::GraceOver(worker) => self.grace_over(worker, &mut effects),
             Input::WallsMissing(walls) => self.walls_missing(walls, &mut effects),
+            Input::Used(worker, usage) => self.used(worker, usage, &mut effects),
             Input::Leaks(worker, leaks) => self.leaked(worker, leaks, &mut effects),
             Input::Tick => self.tick(&mut effects),
             Input::Pressure(pressure) => self.pressed(pressure, &mut effects),
@@ -248,6 +250,7 @@ impl Machine {
                         worker,
                         tests: u32::try_from(unit.tests.len()).unwrap_or(u32::MAX),
                     }));
+                    self.limit(worker, &unit.tests, effects);
                     if let Some(state) = self.workers.get_mut(worker) {
                         state.rest = unit.tests.clone().into();
                     }
@@ -350,7 +353,12 @@ impl Machine {
         let collecting = self.state == State::Collecting;
         self.stop(Stop::Signal { number }, effects);
         self.stop = Some(Stop::Signal { number });
-        if collecting {
+        if collecting && self.session_began.is_none() {
+            // It has no session to end, and would say its stack.
+            let message = "interrupted while pytest was loaded: no test was run".to_owned();
+            self.fail(message, ExitCode::Interrupted, effects);
+            self.end(Leave::Killed, effects);
+        } else if collecting {
             effects.push(Effect::InterruptTemplate);
         } else {
             effects.extend(self.workers.busy().map(Effect::Interrupt));
@@ -385,6 +393,8 @@ impl Machine {
 mod lost_template_tests;
 #[cfg(test)]
 mod output_tests;
+#[cfg(test)]
+mod sealed_tests;
 #[cfg(test)]
 mod siblings_tests;
 #[cfg(test)]

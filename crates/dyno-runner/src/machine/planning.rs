@@ -4,8 +4,8 @@ use super::{Machine, State};
 use crate::machine::Effect;
 use dyno_config::{Beside, Repeat, Terms, TimeoutMarker};
 use dyno_model::{
-    Capacity, Category, Claim, Event, Item, Lane, MilliCpu, MissingWall, PhaseReport, TestId,
-    TokenName, UnitId, WorkerId,
+    Bytes, Capacity, Category, Claim, Event, Item, Lane, MilliCpu, MissingWall, PhaseReport,
+    TestId, TokenName, UnitId, WorkerId,
 };
 use dyno_plan::{Grouping, Input, Job, Order, Planner, Unit, partition, units};
 use dyno_wire::template::{Collected, Feed};
@@ -234,8 +234,16 @@ impl Machine {
             claim.tokens.insert(unwalled(), 1);
         }
         let (expected, cpu) = self.expected(&unit.tests);
-        if self.load.by_cpu && claim.cpu == MilliCpu(0) {
-            claim.cpu = cpu;
+        if self.load.by_cpu {
+            // What is measured stands in for what nobody has said.
+            let memory = unit.tests.iter().filter_map(|test| self.past.get(test));
+            let memory = memory.map(|past| past.memory).max().unwrap_or_default();
+            if claim.cpu == MilliCpu(0) {
+                claim.cpu = cpu;
+            }
+            if claim.memory == Bytes(0) {
+                claim.memory = memory;
+            }
         }
         Job {
             unit,

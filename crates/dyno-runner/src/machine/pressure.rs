@@ -37,9 +37,10 @@ impl Pressure {
 }
 
 impl Machine {
-    /// Whether the machine wants to hear of pressure.
+    /// Whether the machine wants to hear of pressure: not where somebody gave a number of workers.
     pub(crate) fn heeds_pressure(&self) -> bool {
-        self.state == State::Running && self.load.most > self.processors.get()
+        let is_its_own = self.load.by_cpu && self.load.most > self.processors.get();
+        self.state == State::Running && is_its_own
     }
 
     pub(super) fn pressed(&mut self, pressure: Pressure, effects: &mut Vec<Effect>) {
@@ -57,5 +58,29 @@ impl Machine {
         if self.load.slots != before {
             self.plan(Input::Slots(self.load.slots), effects);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{Bench, item};
+    use super::*;
+    use crate::machine::Input as MachineInput;
+
+    const HARD: Pressure = Pressure {
+        cpu: 99.0,
+        memory: 0.0,
+    };
+
+    #[test]
+    fn a_number_of_workers_that_somebody_gave_stays_as_it_is() {
+        let items = (0..20).map(|number| item(&format!("t{number}"), &[]));
+        let mut bench = Bench::new(&["-n8"], items.collect(), 0);
+        for _ in 0..10 {
+            bench.put(MachineInput::Pressure(HARD));
+        }
+        assert!(!bench.machine.heeds_pressure());
+        assert_eq!(bench.machine.load.slots, 8);
+        assert_eq!(bench.forks().len(), 8);
     }
 }

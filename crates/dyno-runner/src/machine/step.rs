@@ -4,8 +4,8 @@ use super::Pressure;
 use crate::sandbox::Sandbox;
 use crate::workers::Remains;
 use dyno_model::{
-    Bytes, Carried, Event, ExitCode, Lane, MissingWall, Past, ProcessExit, Stop, Stream,
-    TemplateId, TestId, WorkerId,
+    Bytes, Carried, Event, ExitCode, Lane, Limits, MissingWall, Past, ProcessExit, Stop, Stream,
+    TemplateId, TestId, Usage, WorkerId,
 };
 use dyno_sandbox::leaks::Leak;
 use dyno_wire::template::{FromTemplate, SessionStop, ToTemplate};
@@ -60,8 +60,12 @@ pub(crate) enum Input {
     Pressure(Pressure),
     /// A sandbox stands, or does not, for a worker that is to be forked.
     Sandbox(WorkerId, Sandbox),
+    /// A worker is in the control group of its sandbox, or why it is not.
+    Admitted(WorkerId, Option<String>),
     /// These walls cannot be built here. Told once.
     WallsMissing(Vec<MissingWall>),
+    /// A sealed worker that has ended, as will be said, and all that it started used this.
+    Used(WorkerId, Usage),
     /// A sealed worker that has ended, as will be said, left this behind its walls.
     Leaks(WorkerId, Vec<Leak>),
     /// A signal that asks dyno to stop.
@@ -77,6 +81,8 @@ pub(crate) enum Effect {
     /// to be sealed.
     Fork(WorkerId, TemplateId, Lane),
     ToWorker(WorkerId, ToWorker),
+    /// Let a sealed worker and all that it starts have no more than this.
+    Limit(WorkerId, Limits),
     /// Give the terminal to a worker, or to the first template, and tell it.
     LendTerminal(Option<WorkerId>),
     /// Take the terminal back.

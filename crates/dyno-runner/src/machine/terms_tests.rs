@@ -231,3 +231,36 @@ fn a_worker_that_waits_is_given_what_a_dead_one_held() {
     bench.dies(GW0, 11);
     assert_eq!(bench.given(GW1), ["t.py::b"]);
 }
+
+#[test]
+fn with_n_auto_units_that_were_large_do_not_meet() {
+    let started_of = |gib: u64| {
+        let mut surroundings = Surroundings {
+            processors: NonZeroU32::new(4).unwrap(),
+            memory: Some(Bytes(8 << 30)),
+            past: HashMap::new(),
+            carried: None,
+            seed: 7,
+        };
+        for name in ["a", "b"] {
+            let past = Past {
+                elapsed: Duration::from_secs(1),
+                cpu: Duration::from_secs(1),
+                memory: Bytes(gib << 30),
+            };
+            surroundings.past.insert(item(name, &[]).id, past);
+        }
+        let rules = Rules::of(Some("[[tool.dyno.rules]]\nlane = \"sealed\""), None).unwrap();
+        let args = split(Vec::<OsString>::new());
+        let settings = resolve(TestOptions::default(), args, rules).unwrap();
+        let mut bench = Bench::of(Machine::new(settings, surroundings, "run".to_owned()));
+        bench.put(collected(vec![item("a", &[]), item("b", &[])], 0));
+        for worker in [GW0, GW1] {
+            bench.put(Input::Worker(worker, FromWorker::Next));
+        }
+        let is_given =
+            |effect: &Effect| matches!(effect, Effect::ToWorker(_, ToWorker::Run { .. }));
+        count(&bench, is_given)
+    };
+    assert_eq!((started_of(3), started_of(5)), (2, 1));
+}

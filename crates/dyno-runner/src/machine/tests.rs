@@ -593,8 +593,19 @@ fn the_first_signal_interrupts_what_runs_and_the_second_ends_at_once() {
 }
 
 #[test]
+fn a_signal_while_pytest_is_loaded_ends_the_run() {
+    let effects = machine(&[]).step(Duration::ZERO, Input::Signal(2));
+    assert!(matches!(
+        effects.last(),
+        Some(Effect::End(ExitCode::Interrupted, Leave::Killed))
+    ));
+}
+
+#[test]
 fn a_signal_while_collecting_goes_to_the_template() {
     let mut machine = machine(&[]);
+    let began = Input::Template(TemplateId::FIRST, FromTemplate::SessionStarted);
+    machine.step(Duration::ZERO, began);
     let effects = machine.step(Duration::ZERO, Input::Signal(2));
     assert!(
         effects

@@ -69,7 +69,8 @@ impl Machine {
                 self.finished(worker, &test, took, effects);
                 let left = self.workers.get_mut(worker).is_some_and(|state| {
                     state.finished(&test);
-                    std::mem::take(&mut state.unit_is_over)
+                    // What a sealed unit holds is free when all behind its walls are dead.
+                    std::mem::take(&mut state.unit_is_over) && state.lane != Lane::Sealed
                 });
                 if left {
                     self.plan(dyno_plan::Input::TornDown(worker), effects);

@@ -204,6 +204,11 @@ fn refused(blueprint: &Blueprint) -> Missing {
     Missing { wall, why }
 }
 
+/// Makes a process in a namespace of users, which ends at once.
+pub(crate) fn try_users() -> Result<(), Errno> {
+    try_once(UnshareFlags::NEWUSER)
+}
+
 /// Makes a process in such namespaces, which ends at once.
 fn try_clone(flags: UnshareFlags) -> Result<(), Errno> {
     if users::is_root() && try_once(flags).is_ok() {

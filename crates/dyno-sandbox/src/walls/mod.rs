@@ -14,6 +14,7 @@ mod mounts;
 mod network;
 mod users;
 
+pub(crate) use build::try_users;
 pub use build::{Init, build, build_what_can_be};
 
 use rustix::thread::UnshareFlags;

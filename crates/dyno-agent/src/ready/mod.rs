@@ -1,10 +1,12 @@
-//! Carries out a wait for readiness: the machine's attempts, their times, the verdict.
+//! Waits for readiness: the machine's attempts, their times, the verdict.
 
-use crate::check::Check;
+mod machine;
+
 use crate::error::CallError;
-use crate::log_file::ERROR_LINES;
+use crate::probe::Check;
 use crate::process::Running;
-use crate::readiness::{Action, Event, OnExit, Readiness, Sight, Verdict};
+use machine::{Action, Event, Readiness, Verdict};
+pub(crate) use machine::{OnExit, Sight};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
@@ -22,7 +24,7 @@ pub(crate) fn deadline(timeout: Duration) -> Instant {
 /// Waits until every check is met; what each of them saw.
 pub(crate) async fn wait_for(
     process: &Rc<Running>,
-    checks: Vec<Check>,
+    checks: &[Rc<Check>],
     timeout: Duration,
     on_exit: OnExit,
 ) -> Result<Vec<String>, CallError> {
@@ -30,7 +32,7 @@ pub(crate) async fn wait_for(
     let mut drive = Drive {
         attempts: JoinSet::new(),
         latest: vec![0; checks.len()],
-        checks: checks.into_iter().map(Rc::new).collect(),
+        checks: checks.to_vec(),
     };
     let mut machine = Readiness::new(drive.checks.len(), deadline, on_exit);
     let mut events = vec![];
@@ -98,8 +100,8 @@ fn conclude(
     timeout: Duration,
     verdict: Verdict,
 ) -> Result<Vec<String>, CallError> {
-    let name = &process.name;
-    let tail = Some(process.log.tail(ERROR_LINES));
+    let name = process.name();
+    let tail = Some(process.error_tail());
     match verdict {
         Verdict::Ready(seen) => Ok(seen),
         Verdict::Exited(exit) => Err(CallError::Process {

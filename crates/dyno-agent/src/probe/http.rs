@@ -1,47 +1,48 @@
-//! The HTTP probe: one request, and what its answer must be.
+//! HTTP: one request, and what its answer must be.
 
-use crate::check::{compile, is_itself, words};
+use super::{open, words};
 use crate::error::CallError;
-use crate::readiness::Sight;
-use dyno_wire::agent::Probe;
+use crate::ready::Sight;
+use dyno_wire::agent::{HttpAnswer, HttpRequest};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{HOST, HeaderValue};
+use hyper::header::{HOST, HeaderValue, LOCATION};
 use hyper::{Request, Response, Uri};
 use hyper_util::rt::TokioIo;
 use regex::bytes::Regex;
-use tokio::net::TcpStream;
+use std::time::Duration;
+use tokio::time::timeout;
 
 /// How much of an answer's body is searched, in bytes. A list of models or a metrics
 /// page is tens of KB; a stream without end is not followed further.
 const LONGEST_BODY: usize = 1 << 20;
 
-/// A request, ready to be sent, and what is expected.
+/// A request, ready to be sent.
 #[derive(Debug)]
-pub(crate) struct HttpCheck {
-    method: String,
+pub(crate) struct HttpCall {
     url: String,
     host: String,
     port: u16,
     request: Request<Full<Bytes>>,
+}
+
+/// A request and what is expected.
+#[derive(Debug)]
+pub(crate) struct HttpCheck {
+    call: HttpCall,
     status: Vec<u16>,
     body_matches: Option<Regex>,
 }
 
-impl HttpCheck {
-    /// Checks the parts of a [`Probe::Http`].
-    pub(crate) fn new(probe: &Probe) -> Result<Self, CallError> {
-        let Probe::Http {
+impl HttpCall {
+    /// Checks the parts of a request.
+    pub(crate) fn new(request: &HttpRequest) -> Result<Self, CallError> {
+        let HttpRequest {
             url,
             method,
             headers,
             body,
-            status,
-            body_matches,
-        } = probe
-        else {
-            return Err(CallError::Request("not an http probe".to_owned()));
-        };
+        } = request;
         let uri = parse(url)?;
         let body = body
             .as_ref()
@@ -64,46 +65,86 @@ impl HttpCheck {
         }
         let host = uri.host().unwrap_or_default();
         Ok(Self {
-            method: method.clone(),
             url: url.clone(),
             host: host.trim_matches(['[', ']']).to_owned(),
             port: uri.port_u16().unwrap_or(80),
             request,
-            status: status.clone(),
-            body_matches: body_matches.as_deref().map(compile).transpose()?,
+        })
+    }
+
+    /// What it is, for messages.
+    pub(crate) fn name(&self) -> String {
+        format!("http {} {}", self.request.method(), self.url)
+    }
+
+    /// Sends it once and reads the answer, within [`super::ATTEMPT_LIMIT`] or `limit` if that
+    /// is shorter.
+    pub(crate) async fn fetch(&self, limit: Duration) -> Result<HttpAnswer, String> {
+        let limit = limit.min(super::ATTEMPT_LIMIT);
+        let whole = async {
+            let answer = self.send().await?;
+            let headers = answer.headers().iter();
+            let headers = headers.map(|(name, value)| {
+                let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+                (name.as_str().to_owned(), value)
+            });
+            Ok(HttpAnswer {
+                status: answer.status().as_u16(),
+                headers: headers.collect(),
+                body: String::from_utf8_lossy(&read_body(answer).await?).into_owned(),
+            })
+        };
+        let late = format!("no answer within {} s", limit.as_secs_f64());
+        timeout(limit, whole).await.unwrap_or(Err(late))
+    }
+
+    async fn send(&self) -> Result<Response<Incoming>, String> {
+        let opened = open(&self.host, self.port).await;
+        let stream = opened.map_err(|error| words(&error))?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| unanswered(&error))?;
+        // It ends by itself when the sender and the answer's body are dropped.
+        tokio::task::spawn_local(connection);
+        let answer = sender.send_request(self.request.clone()).await;
+        answer.map_err(|error| unanswered(&error))
+    }
+}
+
+impl HttpCheck {
+    pub(crate) fn new(
+        request: &HttpRequest,
+        status: Vec<u16>,
+        body_matches: Option<Regex>,
+    ) -> Result<Self, CallError> {
+        Ok(Self {
+            call: HttpCall::new(request)?,
+            status,
+            body_matches,
         })
     }
 
     /// What is looked for, for messages.
     pub(crate) fn name(&self) -> String {
-        format!("http {} {}", self.method, self.url)
+        self.call.name()
     }
 
     /// Sends the request once.
     pub(crate) async fn attempt(&self) -> Sight {
         match self.exchange().await {
-            Ok(sight) => sight,
+            Ok(seen) => Sight::Met(seen),
             Err(seen) => Sight::NotYet(seen),
         }
     }
 
-    async fn exchange(&self) -> Result<Sight, String> {
-        let connected = TcpStream::connect((self.host.as_str(), self.port)).await;
-        let stream = connected.map_err(|error| words(&error))?;
-        if is_itself(&stream) {
-            return Err("connection refused".to_owned());
-        }
-        let io = TokioIo::new(stream);
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(io)
-            .await
-            .map_err(|error| unanswered(&error))?;
-        // It ends by itself when the sender and the body below are dropped.
-        tokio::task::spawn_local(connection);
-        let answer = sender.send_request(self.request.clone()).await;
-        let answer = answer.map_err(|error| unanswered(&error))?;
+    async fn exchange(&self) -> Result<String, String> {
+        let answer = self.call.send().await?;
         let status = answer.status().as_u16();
         if !self.status.contains(&status) {
-            return Err(format!("status {status}, not {:?}", self.status));
+            let to = answer.headers().get(LOCATION);
+            let to = to.map(|to| format!(" to {}", String::from_utf8_lossy(to.as_bytes())));
+            let to = to.unwrap_or_default();
+            return Err(format!("status {status}{to}, not {:?}", self.status));
         }
         if let Some(pattern) = &self.body_matches {
             let body = read_body(answer).await?;
@@ -115,7 +156,7 @@ impl HttpCheck {
                 ));
             }
         }
-        Ok(Sight::Met(format!("status {status}")))
+        Ok(format!("status {status}"))
     }
 }
 
@@ -160,24 +201,22 @@ fn unanswered(error: &hyper::Error) -> String {
 mod tests {
     use super::*;
 
-    fn probe(url: &str) -> Probe {
-        Probe::Http {
+    fn get(url: &str) -> HttpRequest {
+        HttpRequest {
             url: url.to_owned(),
             method: "GET".to_owned(),
             headers: Vec::new(),
             body: None,
-            status: vec![200],
-            body_matches: None,
         }
     }
 
     #[test]
     fn a_url_is_taken_apart() {
-        let check = HttpCheck::new(&probe("http://[::1]:81/a?b=c")).unwrap();
+        let check = HttpCall::new(&get("http://[::1]:81/a?b=c")).unwrap();
         assert_eq!((check.host.as_str(), check.port), ("::1", 81));
         assert_eq!(check.request.uri(), "/a?b=c");
         assert_eq!(check.request.headers()[HOST], "[::1]:81");
-        let bare = HttpCheck::new(&probe("http://localhost")).unwrap();
+        let bare = HttpCall::new(&get("http://localhost")).unwrap();
         assert_eq!((bare.port, bare.request.uri().path()), (80, "/"));
     }
 
@@ -189,7 +228,7 @@ mod tests {
             ("/health", "a URL begins with http://"),
             ("http://a b/", "not a URL"),
         ] {
-            let error = HttpCheck::new(&probe(url)).unwrap_err().to_string();
+            let error = HttpCall::new(&get(url)).unwrap_err().to_string();
             assert!(
                 error.contains(url) && error.ends_with(why),
                 "{url}: {error}"

@@ -1,22 +1,26 @@
 //! Ending processes: the one that was started, and all that came from it.
 
+use super::Running;
 use crate::error::CallError;
-use crate::process::Running;
+use crate::ready::deadline;
 use crate::session::Session;
-use crate::wait::deadline;
 use dyno_model::ProcessExit;
-use dyno_sandbox::{Process, SandboxError, Snapshot, Strike, strike};
+use dyno_sandbox::{Cleared, Clearing, Process, SandboxError, Snapshot, freeze};
 use dyno_wire::agent::EndedBy;
 use rustix::process::{Signal, getpid, kill_process_group};
 use std::time::{Duration, Instant};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
-/// How long killed processes may take to be gone; see `dyno_sandbox::keeper`.
-const MOST_WAIT: Duration = Duration::from_secs(10);
-
-/// Between two looks at `/proc` while something is dying; a child's death is noticed
+/// Between two looks at `/proc` while something is ending; a child's death is noticed
 /// at once.
 const LOOK: Duration = Duration::from_millis(20);
+
+/// How long a process may go on that was sent SIGSTOP: it stops when the kernel next looks at it,
+/// which is a matter of milliseconds unless it hangs there.
+const STOPS_WITHIN: Duration = Duration::from_secs(10);
+
+/// Between two looks at one that has not stopped yet.
+const STOPS_SOON: Duration = Duration::from_millis(1);
 
 /// SIGTERM to the process group, up to `grace` for whoever got it, SIGKILL to the whole
 /// tree. When it returns well, nothing of the tree is left.
@@ -25,6 +29,7 @@ pub(crate) async fn stop(
     process: &Running,
     grace: Duration,
 ) -> Result<(ProcessExit, EndedBy), CallError> {
+    process.guard.lift();
     session.bury();
     let ended_itself = process.exit().is_some();
     if !ended_itself && !grace.is_zero() {
@@ -40,15 +45,17 @@ pub(crate) async fn stop(
             message: format!(
                 "{:?} (pid {}) or a process of its tree is alive {} s after SIGKILL: \
                  it hangs in the kernel",
-                process.name,
+                process.name(),
                 process.pid.as_raw_nonzero(),
-                MOST_WAIT.as_secs()
+                Clearing::MOST_WAIT.as_secs()
             ),
             exit: process.exit(),
             tail: None,
         });
     }
     process.cleared.set(true);
+    // What cannot be closed up is a log with a hole, which is read as well.
+    let _ = process.log.close_up();
     Ok((process.exit().unwrap_or(ProcessExit::Unknown), by))
 }
 
@@ -73,24 +80,61 @@ pub(crate) async fn sweep(session: &Session) -> Result<(), SandboxError> {
     Ok(())
 }
 
+/// Stops every process of the tree where it is, and waits until each has stopped.
+pub(crate) async fn pause(process: &Running) -> Result<(), SandboxError> {
+    let frozen = freeze(|snapshot| process.tree(snapshot))?;
+    process.paused.set(true);
+    let deadline = Instant::now() + STOPS_WITHIN;
+    for one in frozen {
+        // One that computes stops when the kernel next looks at it.
+        while goes_on(&one) {
+            if Instant::now() >= deadline {
+                return Err(SandboxError::GoesOn(one.pid.as_raw_nonzero().get()));
+            }
+            sleep(STOPS_SOON).await;
+        }
+    }
+    Ok(())
+}
+
+fn goes_on(process: &Process) -> bool {
+    Process::read(process.pid)
+        .is_some_and(|now| now.started == process.started && !now.zombie && !now.stopped)
+}
+
+/// Lets every process of the tree go on.
+pub(crate) fn resume(process: &Running) -> Result<(), SandboxError> {
+    for one in process.tree(&look()?) {
+        // One that may not be signalled was not stopped either.
+        let _ = one.signal(Signal::CONT);
+    }
+    process.paused.set(false);
+    Ok(())
+}
+
+/// All processes, now.
+pub(crate) fn look() -> Result<Snapshot, SandboxError> {
+    Snapshot::take().map_err(|source| SandboxError::System {
+        what: "read /proc",
+        source,
+    })
+}
+
 /// Asks the process group to end, and waits while anyone in it lives.
 async fn terminate(session: &Session, process: &Running, grace: Duration) -> Result<(), CallError> {
     // It is not reaped yet, so the group is still its own. A stopped process takes
     // SIGTERM only when it goes on.
     let _ = kill_process_group(process.pid, Signal::TERM);
     let _ = kill_process_group(process.pid, Signal::CONT);
+    if process.paused.get() {
+        resume(process)?;
+    }
     let end = deadline(grace);
     while Instant::now() < end {
-        let dead = session.deaths.notified();
+        let dead = session.children.deaths.notified();
         session.bury();
-        if process.exit().is_some() {
-            let snapshot = Snapshot::take().map_err(|source| SandboxError::System {
-                what: "read /proc",
-                source,
-            })?;
-            if !process.has_group(&snapshot) {
-                break;
-            }
+        if process.exit().is_some() && !process.has_group(&look()?) {
+            break;
         }
         let left = end.saturating_duration_since(Instant::now());
         let _ = timeout(left.min(LOOK), dead).await;
@@ -99,21 +143,21 @@ async fn terminate(session: &Session, process: &Running, grace: Duration) -> Res
 }
 
 /// Strikes until nothing that `choose` picks is left. False where something still is
-/// after [`MOST_WAIT`].
+/// after [`Clearing::MOST_WAIT`].
 async fn clear(
     session: &Session,
     choose: impl Fn(&Snapshot) -> Vec<Process>,
 ) -> Result<bool, SandboxError> {
-    let end = Instant::now() + MOST_WAIT;
+    let clearing = Clearing::begin();
     loop {
-        let dead = session.deaths.notified();
+        let dead = session.children.deaths.notified();
         session.bury();
-        if strike(&choose)? == Strike::Clear {
-            return Ok(true);
+        match clearing.strike(&choose)? {
+            Cleared::Whole => return Ok(true),
+            Cleared::TooLate => return Ok(false),
+            Cleared::NotYet(look) => {
+                let _ = timeout(look, dead).await;
+            }
         }
-        if Instant::now() >= end {
-            return Ok(false);
-        }
-        let _ = timeout(LOOK, dead).await;
     }
 }
