@@ -2,10 +2,59 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import Any
 
-__all__ = ["Children"]
+__all__ = ["Children", "Gate", "NotStarted", "let_go"]
+
+
+class NotStarted(Exception):
+    """A worker was not started, or did not arrive where it was to go.
+
+    ``status`` is that with which it ended, as `os.waitpid` gives it.
+    """
+
+    def __init__(self, why: str, status: int) -> None:
+        super().__init__(why)
+        self.status = status
+
+
+class Gate:
+    """Holds a fork back until its parent has told of it.
+
+    A worker that speaks before anybody has heard whose process it is could not be ended, nor
+    its end be told, if the parent died just then.
+    """
+
+    def __init__(self) -> None:
+        self._waits, self._opens = os.pipe()
+
+    def wait(self) -> None:
+        """In the fork: end where the parent dies before."""
+        os.close(self._opens)
+        is_open = os.read(self._waits, 1)
+        os.close(self._waits)
+        if not is_open:
+            os._exit(1)
+
+    def open(self) -> None:
+        """In the parent: let the fork go on, if there is one."""
+        os.close(self._waits)
+        with contextlib.suppress(OSError):
+            os.write(self._opens, b"g")
+        os.close(self._opens)
+
+    def shut(self) -> None:
+        """In the parent: nobody is to go on."""
+        os.close(self._waits)
+        os.close(self._opens)
+
+
+def let_go(*descriptors: int) -> None:
+    """Close what a worker has now."""
+    for descriptor in descriptors:
+        os.close(descriptor)
 
 
 class Children:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from dyno._children import NotStarted
 from dyno._fork_guard import hazards
 from dyno._siblings import fork
 
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     from dyno.fresh import Start
 
 __all__ = ["start_worker"]
+
+# As `os.waitpid` gives it, of a process that exits with 1.
+_EXITED = 1 << 8
 
 
 def start_worker(
@@ -28,14 +33,16 @@ def start_worker(
     pruned: dict[str, int],
 ) -> tuple[int, list[dict[str, str]]]:
     """Fork this process, or where that is unsafe start another like it, as the runner's ``message``
-    says (`ToTemplate::Fork`). Returns its id, 0 in a fork, and what makes it unsafe."""
+    says (`ToTemplate::Fork`). Returns its id, 0 in a fork, and what makes it unsafe; raises
+    `NotStarted`."""
+    own = os.getpid()
     unsafe = hazards()
     passage: Passage | None = None
-    if message["namespaces"]:
+    if namespaces := message["namespaces"]:
         # Needed by runs with sealed tests, and by no others.
         from dyno import _walls
 
-        passage = _walls.Passage(runner.take_descriptor(), message["namespaces"])
+        passage = _walls.Passage(runner.take_descriptor(), namespaces)
         workerinput["sealed"] = True
 
     def start() -> int:
@@ -44,4 +51,10 @@ def start_worker(
         told = end, pipes, message["output"], workerinput, pruned, passage
         return how_it_began.spawn(config, *told)
 
-    return passage.through(start) if passage else start(), unsafe
+    try:
+        return passage.through(start) if passage else start(), unsafe
+    except OSError as error:
+        if os.getpid() != own:
+            # Half a worker must not go on as if it were the template.
+            os._exit(1)
+        raise NotStarted(f"no process can be made: {error}", _EXITED) from error

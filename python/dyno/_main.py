@@ -15,7 +15,7 @@ import pytest
 
 from dyno._wire import PROTOCOL, Connection
 
-__all__ = ["greet", "keep_xdist_out", "leave", "run_pytest"]
+__all__ = ["greet", "keep_xdist_out", "leave", "run_pytest", "stop_session"]
 
 
 def greet(descriptor: int) -> Connection:
@@ -79,3 +79,14 @@ def keep_xdist_out(config: pytest.Config) -> object:
     config.option.dist = "no"
     config.option.tx = []
     return workers
+
+
+def stop_session(session: pytest.Session, stop: dict[str, str] | None) -> None:
+    """Let a session end as one that was stopped early (`dyno_wire::template::SessionStop`)."""
+    match stop:
+        case None:
+            return
+        case {"type": "failed", "reason": reason}:
+            raise session.Failed(reason)
+        case {"reason": reason}:
+            raise session.Interrupted(reason)

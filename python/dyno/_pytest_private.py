@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from _pytest import cacheprovider, fixtures, mark, pathlib
+from _pytest import cacheprovider, fixtures, mark, pathlib, unraisableexception
 from _pytest import python as pytest_python
 from _pytest._io import TerminalWriter
 from _pytest.junitxml import xml_key
@@ -26,6 +26,7 @@ __all__ = [
     "UnmadeItem",
     "before_marks_are_read",
     "claim_numbered_folder",
+    "collect_no_more",
     "configured",
     "count_deselected",
     "count_others",
@@ -314,6 +315,16 @@ def import_root(config: pytest.Config, path: Path) -> Path:
     except private.CouldNotResolvePathError:
         return path.parent
     return found[0]
+
+
+def collect_no_more(config: pytest.Config) -> None:
+    """Let pytest, which has collected garbage in its `pytest_unconfigure`, not do it again in its
+    cleanup. One that does so only there still does.
+
+    `unraisableexception`: without it each process would take longer to end.
+    """
+    if hasattr(unraisableexception, "pytest_unconfigure"):
+        config.stash[unraisableexception.gc_collect_iterations_key] = 0
 
 
 def configured(config: pytest.Config) -> pytest.Session:

@@ -26,7 +26,7 @@ import pytest
 
 from dyno._wire import Connection
 
-__all__ = ["Timeouts"]
+__all__ = ["Timeouts", "is_of_pytest"]
 
 #: `dyno_wire::worker::TOO_LONG`: SIGSTKFLT, which Python names since 3.11.
 TOO_LONG = 16
@@ -70,9 +70,10 @@ class Timeouts:
         limit = self.limits.get(phase)
         if limit is None:
             return (yield)
-        self._runner.send("phase", phase=phase)
+        # Before the runner's clock for it starts: else its signal could seem to come early.
         self._item, self._phase, self._began = item, phase, clock()
         self._limit = limit / 1e6
+        self._runner.send("phase", phase=phase)
         try:
             return (yield)
         finally:
@@ -116,7 +117,7 @@ def _stacks(interrupted: FrameType | None) -> str:
         is_own = ident == threading.get_ident()
         stack = traceback.extract_stack(interrupted if is_own else frame)
         if is_own:
-            last = max((at for at, entry in enumerate(stack) if _is_runner(entry)), default=-1)
+            last = max((at for at, entry in enumerate(stack) if is_of_pytest(entry)), default=-1)
             stack = traceback.StackSummary.from_list(stack[last + 1 :])
         place = "".join(stack.format())
         texts.append(f"Thread {names.get(ident, 'of unknown name')} ({ident}):\n{place}")
@@ -128,5 +129,6 @@ _RUNNERS = tuple(
 )
 
 
-def _is_runner(entry: traceback.FrameSummary) -> bool:
+def is_of_pytest(entry: traceback.FrameSummary) -> bool:
+    """Whether it is a frame of what runs tests, not of a test."""
     return entry.filename.startswith(_RUNNERS)

@@ -1,7 +1,5 @@
-"""The way behind the walls of a sandbox.
-
-``dyno sandbox`` builds them (crates/dyno-sandbox); a process enters by the descriptor of the
-first one inside.
+"""The way behind the walls of a sandbox, which ``dyno sandbox`` has built (crates/dyno-sandbox): by
+the descriptor of the first process there.
 """
 
 from __future__ import annotations
@@ -10,78 +8,87 @@ import contextlib
 import ctypes
 import os
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
-__all__ = ["CannotEnter", "Passage", "go"]
+from dyno._children import NotStarted
+
+__all__ = ["Passage", "Way", "go"]
 
 _NEW_USERS = 0x10000000
 _PR_SET_CHILD_SUBREAPER = 36
 _CAPABILITIES_V3 = 0x20080522
 
 
-class CannotEnter(Exception):
-    """A process could not get behind the walls that stand."""
+class Way(NamedTuple):
+    """What a process needs to `go`."""
+
+    #: Where it says that it has arrived.
+    arrival: int
+    #: The first process behind the walls, and the namespaces that are not the template's, as
+    #: ``setns(2)`` takes them.
+    inside: int
+    namespaces: int
 
 
 class Passage:
-    """The way of one process behind walls that stand. Made by the process that is to be the
-    parent, also across the walls."""
+    """The way of one process into a sandbox. Made by the process that is to be the parent, also
+    across the walls."""
 
     def __init__(self, inside: int, namespaces: int) -> None:
-        #: The first process inside, and the namespaces of its own, as ``setns(2)`` takes them.
-        self._inside = inside
-        self._namespaces = namespaces
-        self._arrivals, self._arrival = os.pipe()
-
-    @property
-    def descriptors(self) -> tuple[int, int]:
-        """What a process has to inherit to `go`."""
-        return self._inside, self._arrival
-
-    @property
-    def way(self) -> tuple[int, int, int]:
-        """What `go` takes."""
-        return (*self.descriptors, self._namespaces)
+        self._arrivals, arrival = os.pipe()
+        self.way = Way(arrival, inside, namespaces)
 
     def through(self, start: Callable[[], int]) -> int:
         """Start a process, by a fork or otherwise, that is to `go`. Returns the id of the one
-        that arrives, which is a child of this process, or in a fork, behind the walls, 0."""
+        that arrives, which is a child of this process, or in a fork, behind the walls, 0. Raises
+        `NotStarted`."""
         with _adopting_orphans():
             middle = start()
             if middle == 0:
                 os.close(self._arrivals)
-                go(*self.way)
+                go(self.way)
                 return 0
-            os.close(self._arrival)
+            os.close(self.way.arrival)
             with open(self._arrivals, "rb") as arrivals:
                 told = arrivals.read().decode(errors="replace")
-            os.close(self._inside)
-            os.waitpid(middle, 0)
+            os.close(self.way.inside)
+            _, status = os.waitpid(middle, 0)
         if not told.isdecimal():
-            raise CannotEnter(told or "the process ended on its way")
+            why = told or "it ended on its way"
+            raise NotStarted(f"it did not get into its sandbox: {why}", status)
         return int(told)
 
 
-def go(inside: int, arrival: int, namespaces: int) -> None:
+def go(way: Way) -> None:
     """Get this process, which has one thread, behind the walls. What returns is a fork of it,
     because whoever enters a namespace of processes does so by its children."""
-    folder = os.getcwd()
     libc = ctypes.CDLL(None, use_errno=True)
     try:
-        if libc.setns(inside, namespaces):
-            raise OSError(ctypes.get_errno(), "setns")
-        # A namespace of mounts is entered at its root.
-        os.chdir(folder)
-        pid = os.fork()
+        pid = _go_behind_walls(libc, way.inside, way.namespaces)
     except OSError as error:
-        os.write(arrival, f"{type(error).__name__}: {error}".encode())
+        with contextlib.suppress(OSError):
+            os.write(way.arrival, f"{type(error).__name__}: {error}".encode())
         os._exit(1)
     if pid:
-        os.write(arrival, str(pid).encode())
+        # Whoever is to hear it may be gone.
+        with contextlib.suppress(OSError):
+            os.write(way.arrival, str(pid).encode())
         os._exit(0)
-    os.close(arrival)
-    os.close(inside)
-    if namespaces & _NEW_USERS and os.geteuid():
+    os.close(way.arrival)
+    os.close(way.inside)
+    if way.namespaces & _NEW_USERS and os.geteuid():
         _drop_capabilities(libc)
+
+
+def _go_behind_walls(libc: ctypes.CDLL, inside: int, namespaces: int) -> int:
+    """Returns as a fork does."""
+    folder = os.getcwd()
+    if libc.setns(inside, namespaces):
+        number = ctypes.get_errno()
+        raise OSError(number, f"setns: {os.strerror(number)}")
+    # A namespace of mounts is entered at its root.
+    os.chdir(folder)
+    return os.fork()
 
 
 def _drop_capabilities(libc: ctypes.CDLL) -> None:

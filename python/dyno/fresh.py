@@ -33,7 +33,7 @@ from dyno._wire import Connection
 from dyno.worker import Worker, announce
 
 if TYPE_CHECKING:
-    from dyno._walls import Passage
+    from dyno._walls import Passage, Way
 
 __all__ = ["Start", "main"]
 
@@ -50,8 +50,8 @@ class Order(NamedTuple):
     folder: str
     basetemp: str
     terminal: private.TerminalStyle | None
-    #: Its way behind walls, if it is to go there (`_walls.go`).
-    way: tuple[int, int, int] | None
+    #: Its way into a sandbox, if it is to go there (`_walls.go`).
+    way: Way | None
 
 
 class Start:
@@ -88,7 +88,7 @@ class Start:
             private.terminal_style(config),
             passage.way if passage else None,
         )
-        way = passage.descriptors if passage else ()
+        way = (passage.way.arrival, passage.way.inside) if passage else ()
         told = os.memfd_create("dyno-fresh-worker")
         try:
             with open(told, "wb", closefd=False) as file:
@@ -133,7 +133,7 @@ def main(descriptor: int, args: list[str]) -> NoReturn:
     if order.way:
         from dyno import _walls
 
-        _walls.go(*order.way)
+        _walls.go(order.way)
     runner = Connection(socket.socket(fileno=order.socket))
     fresh = Fresh(runner, order)
     code = run_pytest(args, [fresh, *fresh.how_to_collect()])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 
 from dyno import fixtures
+from dyno.compat import session
 
 __all__ = ["MARKERS"]
 
@@ -63,6 +64,8 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     # would warn that it comes too late to rewrite its assertions.
     if not pluginmanager.has_plugin("dyno.fixtures"):
         pluginmanager.register(fixtures, "dyno.fixtures")
+    if not pluginmanager.has_plugin("dyno.compat.session"):
+        pluginmanager.register(session, "dyno.compat.session")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -28,18 +28,19 @@ import pytest
 from dyno import _known_plugins as known
 from dyno import _pytest_private as private
 from dyno import _reports, worker
-from dyno._children import Children
+from dyno._children import Children, Gate, NotStarted, let_go
 from dyno._debugger import Debugger
 from dyno._feed import Feed
 from dyno._forking import start_worker
 from dyno._inherited import Inheritance
 from dyno._listeners import Listeners
-from dyno._main import greet, keep_xdist_out, leave, run_pytest
+from dyno._main import greet, keep_xdist_out, leave, run_pytest, stop_session
 from dyno._nodes import Nodes
 from dyno._ordering import Ordering
 from dyno._output import Output
 from dyno._pruning import Pruning
 from dyno._pytest_streams import restart_capture
+from dyno._remains import leave_word
 from dyno._sharing import Claims, Sharing, can_share, import_modules, tell_of_others
 from dyno._siblings import Siblings
 from dyno._terminal import Terminal, Voice
@@ -257,28 +258,11 @@ class Template:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
-        option = session.config.option
-        if self.is_sibling:
-            assert self._sharing is not None
-            self._listeners = Listeners(session.config)
-            items = _reports.collected(session, self._deselected)
-            self._say("part", **items, **self._sharing.part())
-        else:
-            elsewhere = len(self._others["tests"]) if self._others else 0
-            failed = session.testsfailed and not option.continue_on_collection_errors
-            if failed or option.collectonly or not (session.items or elsewhere):
-                return None  # pytest's own loop knows what to do, and its reporter what to print.
-            session.testscollected += elsewhere
-            private.claim_numbered_folder(session.config)
-            self._terminal.turn(Voice.SILENT)
-            self._listeners = Listeners(session.config)
-            self._say("collected", **self._collected(session))
-        known.prepare_template(session.config)
-        # Not `gc.freeze` too, which would share more pages: it hides objects from
-        # `gc.get_referrers` and `gc.get_objects`, and tests and plugins would notice.
-        gc.collect()
+        # Before the runner hears of it: from then on a run is stopped by the runner.
         interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
+            if not self._tell(session):
+                return None  # pytest's own loop knows what to do, and its reporter what to print.
             child = self._park(session)
         except Disconnected:
             os._exit(int(pytest.ExitCode.INTERNAL_ERROR))
@@ -288,6 +272,26 @@ class Template:
             return child.run(session)
         if self.is_sibling:
             self.end_sibling(0)
+        return True
+
+    def _tell(self, session: pytest.Session) -> bool:
+        """Tell what was collected, if it is to be run."""
+        if self.is_sibling:
+            assert self._sharing is not None
+            self._listeners = Listeners(session.config)
+            items = _reports.collected(session, self._deselected)
+            self._say("part", **items, **self._sharing.part())
+        else:
+            option = session.config.option
+            elsewhere = len(self._others["tests"]) if self._others else 0
+            failed = session.testsfailed and not option.continue_on_collection_errors
+            if failed or option.collectonly or not (session.items or elsewhere):
+                return False
+            session.testscollected += elsewhere
+            private.claim_numbered_folder(session.config)
+            self._terminal.turn(Voice.SILENT)
+            self._listeners = Listeners(session.config)
+            self._say("collected", **self._collected(session))
         return True
 
     @pytest.hookimpl(tryfirst=True)
@@ -309,6 +313,9 @@ class Template:
 
     def _park(self, session: pytest.Session) -> worker.Worker | None:
         """Serve the runner until the run is over. Returns a worker in a forked child."""
+        known.prepare_template(session.config)
+        # Not `gc.freeze` too: it hides objects from those who look (docs/design/run.md).
+        gc.collect()
         self._nodes = Nodes(session.config)
         feed = Feed(session, self._others["tests"] if self._others else (), self._nodes)
         with selectors.DefaultSelector() as selector:
@@ -330,48 +337,47 @@ class Template:
                             for report in message["reports"]:
                                 feed.take(report)
                         case "finish":
-                            self._end_session(session, message["stop"])
+                            self._siblings.wait()
+                            stop_session(session, message["stop"])
                             return None
 
     def _fork(
         self, session: pytest.Session, message: dict[str, Any], selector: selectors.BaseSelector
     ) -> worker.Worker | None:
         end = self._runner.take_descriptor()
-        settings = message["output"]
-        pipes = [self._runner.take_descriptor() for _ in range(settings["pipes"])]
+        pipes = [self._runner.take_descriptor() for _ in range(message["output"]["pipes"])]
         number: int = message["worker"]
         node = self._nodes.configure(number, message["workers"], message["run"])
         order = message, self._runner, end, pipes, node.workerinput, self._pruned
-        pid, unsafe = start_worker(self._how_it_began, session.config, *order)
+        gate = Gate()
+        try:
+            pid, unsafe = start_worker(self._how_it_began, session.config, *order)
+        except NotStarted as error:
+            gate.shut()
+            let_go(end, *pipes)
+            leave_word(node.workerinput["workerid"], str(error))
+            self._say("worker_exited", worker=number, status=error.status, peak_kib=0)
+            return None
         if pid == 0:
             selector.close()
             self._runner.close()
             self._children.forget()
+            gate.wait()
             self._worker = worker.Worker(
                 Connection(socket.socket(fileno=end)),
                 node.workerinput,
                 self._inheritance.start_over,
                 self._listeners,
-                Output(pipes, settings),
+                Output(pipes, message["output"]),
                 self._debugger,
             )
             return self._worker
-        for descriptor in (end, *pipes):
-            os.close(descriptor)
+        let_go(end, *pipes)
         selector.register(self._children.add(number, pid), selectors.EVENT_READ)
         self._say("forked", worker=number, pid=pid, unsafe=unsafe)
+        gate.open()
         self._nodes.ready(node)
         return None
-
-    def _end_session(self, session: pytest.Session, stop: dict[str, str] | None) -> None:
-        self._siblings.wait()
-        match stop:
-            case None:
-                return
-            case {"type": "failed", "reason": reason}:
-                raise session.Failed(reason)
-            case {"reason": reason}:
-                raise session.Interrupted(reason)
 
     # The end of the session.
 

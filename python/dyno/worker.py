@@ -28,11 +28,13 @@ from dyno._listeners import Listeners
 from dyno._memory import memory
 from dyno._nodes import pack
 from dyno._output import Output
+from dyno._outside import Outside
 from dyno._pytest_streams import captured, restart_capture, silence_reporter
 from dyno._remains import Remains
 from dyno._stand_ins import LastItem, MissingItem
 from dyno._terminal import LastWords
 from dyno._timeouts import Timeouts
+from dyno._unreported import told_shortly
 from dyno._whole import Wholes
 from dyno._wire import Connection, Disconnected, as_sent
 
@@ -156,6 +158,8 @@ class Worker:
         config.pluginmanager.register(self, "dyno-worker")
         config.pluginmanager.register(KeptGarbage(), "dyno-garbage")
         known.seal(self._workerinput)
+        if self._workerinput.get("sealed"):
+            config.pluginmanager.register(Outside(), "dyno-outside")
         known.prepare_worker(config)
         with captured(config):
             for problem in self._start_over(session):
@@ -358,7 +362,7 @@ class Worker:
         output["shouldstop"] = session.shouldstop
         try:
             # What is printed at the end is the template's to print, once.
-            with captured(self._config):
+            with told_shortly(session), captured(self._config):
                 return (yield)
         finally:
             self._hand_over(output)

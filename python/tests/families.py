@@ -5,10 +5,22 @@ from __future__ import annotations
 import os
 import select
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-__all__ = ["FAMILY", "alive", "family_ids", "wait_gone"]
+__all__ = [
+    "FAMILY",
+    "PATIENCE",
+    "alive",
+    "alive_with",
+    "children_of",
+    "family_ids",
+    "wait_gone",
+    "wait_until",
+]
+
+# Enough for a slow machine; what is waited for comes within milliseconds.
+PATIENCE = 60.0
 
 # A family that will not go by itself. It says the ids of: itself; a child that ignores
 # SIGTERM; a daemon that left the session and was orphaned; a stopped child.
@@ -52,3 +64,38 @@ def family_ids(log: Path) -> list[int]:
         assert time.monotonic() < deadline, f"only {ids} have started"
         time.sleep(0.01)
     return ids
+
+
+def alive_with(variable: str) -> list[int]:
+    """Processes that were started with this in their environment."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            environ = (folder / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue  # It has ended, or is nobody's business.
+        if variable.encode() in environ:
+            found.append(int(folder.name))
+    return found
+
+
+def wait_until(what: str, holds: Callable[[], object]) -> None:
+    """Wait until ``holds()``."""
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < deadline, what
+        os.sched_yield()
+
+
+def children_of(pid: int) -> dict[int, str]:
+    """Its child processes, by id, with their command lines."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+        if parent == pid:
+            found[int(folder.name)] = line
+    return found

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import atexit
+import functools
 import json
 import os
 import re
@@ -81,11 +83,21 @@ def write_suite(folder: Path, files: dict[str, str]) -> None:
         path.write_text(text)
 
 
+@functools.cache
+def temproot() -> str:
+    """Where the runs of this process have their temporary folders: pytest sessions that end at one
+    moment stumble over each other's (`cleanup_dead_symlinks`)."""
+    folder = tempfile.mkdtemp(prefix="dyno-runs-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
 def environment(**more: str) -> dict[str, str]:
     """An environment in which a nested run does not see the one that it is nested in."""
     nested = ("PYTEST_", "DYNO_", "COLUMNS", "CI", "BUILD_NUMBER")
     kept = {k: v for k, v in os.environ.items() if not k.startswith(nested)}
-    return {**kept, "PYTHONDONTWRITEBYTECODE": "1", **more}
+    own = {"DYNO_BINARY": DYNO, "PYTEST_DEBUG_TEMPROOT": temproot()}
+    return {**kept, **own, "PYTHONDONTWRITEBYTECODE": "1", **more}
 
 
 def run_pytest(folder: Path, *args: str, timeout: float = TIMEOUT) -> Run:

@@ -221,7 +221,7 @@ def test_the_longest_of_earlier_runs_start_first(tmp_path: Path) -> None:
     history = json.loads(file.read_text())
     assert len(history["tests"]) == 20
     slowest = "test_a.py::test_n[13]"
-    history["tests"][slowest] = [9_000_000, 9_000_000]
+    history["tests"][slowest] = [9_000_000, 9_000_000, 0]
     file.write_text(json.dumps(history))
     (tmp_path / "order").unlink()
     run_dyno(tmp_path, "-n", "2")

@@ -294,4 +294,24 @@ def test_who_dies_leaves_the_logs_of_its_servers(tmp_path: Path, end: str) -> No
     assert "earlier" not in report
     # The next worker has none.
     assert "server log" not in got.stdout.partition("___ test_after ___")[2]
+
+
+def test_the_logs_that_who_dies_leaves_have_no_secrets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_of_the_run")
+    rules = '[tool.dyno]\n[[tool.dyno.rules]]\nname = "dies"\nenv = {API_KEY = "of-a-rule"}\n'
+    says = "echo up $HF_TOKEN $API_KEY; exec sleep 1000"
+    suite = (
+        "import os, signal, dyno\n"
+        "def test_dies(bench):\n"
+        f"    bench.process(['sh', '-c', {says!r}], name='web', ready=dyno.log('^up'))\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    write_suite(tmp_path, {"test_a.py": suite, "pyproject.toml": rules})
+    got = run_dyno(tmp_path, "-n", "1")
+    assert got.outcomes["test_a.py::test_dies"] == ("failed",), got.text
+    assert "up *** ***" in got.stdout.splitlines(), got.text
+    written = (tmp_path / ".dyno" / "latest" / "journal.jsonl").read_text()
+    assert "hf_of_the_run" not in written and "of-a-rule" not in written
     assert not list((tmp_path / ".dyno/latest/logs").glob("*.servers*"))

@@ -11,8 +11,10 @@ import pytest
 from running import DYNO, run_dyno, run_pytest, write_suite
 from terminals import Terminal
 
+# A generator of pytest's that is collected in the debugger is a step of it, under pytest too.
 SUITE = """
-import pytest
+import gc, pytest
+gc.disable()
 
 @pytest.fixture
 def tidy():

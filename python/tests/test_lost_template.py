@@ -155,6 +155,27 @@ def test_a_killed_keeper_ends_the_run_and_nothing_is_left(tmp_path: Path) -> Non
     assert got.outcomes == {"test_h.py::test_before": ("passed",)}
 
 
+def test_a_worker_whose_template_and_keeper_are_killed_ends_as_it_would(tmp_path: Path) -> None:
+    text = (
+        "def kill_parent():\n"
+        "    parent = os.getppid()\n"
+        "    os.kill(parent, signal.SIGKILL)\n"
+        "    while os.getppid() == parent: os.sched_yield()\n"
+        "def test_kills():\n"
+        "    kill_parent()\n"
+        "    while 'template_lost' not in open('.dyno/latest/journal.jsonl').read():\n"
+        "        os.sched_yield()\n"
+        "    kill_parent()\n"
+        "def test_after(): pass\n"
+    )
+    write_suite(tmp_path, {"test_h.py": IMPORTS + text})
+    got = run_accounted(tmp_path, "-n", "1")
+    assert got.code == 0, got.text
+    assert got.outcomes == {f"test_h.py::test_{name}": ("passed",) for name in ("kills", "after")}
+    ends = [event for event in journal(tmp_path) if event["event"] == "worker_ended"]
+    assert [(end["exit"], end["failure"]) for end in ends] == [({"code": 0}, None)]
+
+
 @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one processor: no template has siblings")
 @pytest.mark.parametrize("numbers", [range(30), [0], [29]])
 def test_a_template_that_shares_the_import_is_replaced_with_the_others(

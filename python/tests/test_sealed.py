@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
-import time
 import uuid
 from pathlib import Path
 
 import pytest
 
+from families import PATIENCE, alive_with, children_of, wait_until
 from running import (
     DYNO,
     TIMEOUT,
@@ -22,8 +23,6 @@ from running import (
     start_dyno,
     write_suite,
 )
-
-PATIENCE = 60.0
 
 NAMESPACES = ["--user", "--map-root-user", "--net", "--mount", "--pid", "--ipc", "--uts", "--fork"]
 
@@ -37,28 +36,6 @@ def can_be_sealed() -> bool:
 pytestmark = pytest.mark.skipif(not can_be_sealed(), reason="no namespaces can be made here")
 
 INI = "[pytest]\nmarkers = e2e\n"
-
-
-def alive_with(variable: str) -> list[int]:
-    """Processes that were started with this in their environment."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            environ = (folder / "environ").read_bytes().split(b"\0")
-        except OSError:
-            continue  # It has ended, or is nobody's business.
-        if variable.encode() in environ:
-            found.append(int(folder.name))
-    return found
-
-
-def wait_until(what: str, holds: object) -> None:
-    """Wait until ``holds()``."""
-    assert callable(holds)
-    deadline = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < deadline, what
-        os.sched_yield()
 
 
 # All hold what they made until all have it.
@@ -312,20 +289,6 @@ def test_ctrl_c_tears_down(tmp_path: Path) -> None:
     assert alive_with(left) == []
 
 
-def children_of(pid: int) -> dict[int, str]:
-    """Its child processes, by id, with their command lines."""
-    found = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-        except OSError:
-            continue
-        if parent == pid:
-            found[int(folder.name)] = line
-    return found
-
-
 @pytest.mark.parametrize("whom", ["the holder", "the first"])
 def test_what_holds_the_walls_up_is_killed(tmp_path: Path, whom: str) -> None:
     """The test behind them dies of it and says so, and no other does."""
@@ -471,3 +434,80 @@ def test_walls_that_are_forbidden_are_named_and_done_without(
     for line in missing:
         assert f"  {line}" in section, done.stdout
     assert "namespace of its own: No space left on device" in section
+
+
+OUTSIDE = """
+import socket, pytest
+
+@pytest.mark.e2e
+def test_by_address():
+    socket.create_connection(("192.0.2.1", 80), timeout=20)
+
+@pytest.mark.e2e
+def test_by_name():
+    socket.create_connection(("no-such-host.invalid", 80), timeout=20)
+
+@pytest.mark.e2e
+def test_for_another_reason():
+    assert not "a reason"
+
+def test_unsealed():
+    raise OSError("No route to host")
+"""
+
+
+def test_who_wants_the_outside_is_told_of_the_walls(tmp_path: Path) -> None:
+    write_suite(tmp_path, {"pytest.ini": INI, "test_it.py": OUTSIDE})
+    run = run_dyno(tmp_path, "-n", "2")
+    assert run.closing_counts() == {"failed": 4}, run.text
+    assert run.text.count("The test ran sealed: behind its walls") == 2, run.text
+    for name in ("test_by_address", "test_by_name"):
+        assert f'name = "{name}"\nlane = "own"' in run.text
+
+
+SERVICES = """
+import os, pathlib, subprocess, time, urllib.request, socket
+import pytest
+pytestmark = pytest.mark.e2e
+
+def answers(what, ask):
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            return ask()
+        except OSError as error:
+            assert time.monotonic() < deadline, (what, error)
+
+@pytest.mark.parametrize("n", range(8))
+def test_n(n):
+    server = socket.create_server(("127.0.0.1", 8000))
+    for place in ("/dev/shm/x", "/tmp/x"):
+        with open(place, "x") as file:
+            file.write(str(n))
+    log = open(os.devnull, "w")
+    etcd = subprocess.Popen(["etcd", "--data-dir", "/tmp/etcd"], stdout=log, stderr=log)
+    nats = subprocess.Popen(["nats-server", "-js", "-sd", "/tmp/nats"], stdout=log, stderr=log)
+    health = answers("etcd", lambda: urllib.request.urlopen("http://127.0.0.1:2379/health").read())
+    assert b"true" in health
+    greeting = answers("NATS", lambda: socket.create_connection(("127.0.0.1", 4222)).recv(4))
+    assert greeting == b"INFO"
+    pathlib.Path(f"there-{n}").touch()
+    deadline = time.monotonic() + 60
+    while len(list(pathlib.Path().glob("there-*"))) < 8:
+        assert time.monotonic() < deadline, "the others did not come"
+        time.sleep(0.01)
+"""
+
+
+@pytest.mark.skipif(
+    not (shutil.which("etcd") and shutil.which("nats-server")),
+    reason="etcd and nats-server are not installed (Debian: etcd-server, nats-server)",
+)
+def test_eight_with_etcd_and_nats_on_their_default_ports(tmp_path: Path) -> None:
+    write_suite(tmp_path, {"pytest.ini": INI, "test_it.py": SERVICES})
+    run = run_dyno(tmp_path, "-n", "8")
+    assert run.closing_counts() == {"passed": 8}, run.text
+    # They leave both servers running, which is told and ended.
+    assert "LEAKS" in run.text
+    run_folder = (tmp_path / ".dyno" / "latest").resolve()
+    assert alive_with(f"DYNO_RUN_DIR={run_folder}") == []

@@ -139,6 +139,32 @@ def test_one_signal_tears_down_and_reports(tmp_path: Path, number: int) -> None:
     assert_all_gone(pids)
 
 
+BREAKS = """
+import time, pytest
+
+@pytest.fixture
+def breaks():
+    yield
+    raise RuntimeError("broken")
+
+def test_hangs(breaks):
+    with open({started!r}, "w") as file: file.write("1\\n")
+    time.sleep(600)
+"""
+
+
+def test_what_fails_as_an_interrupted_run_is_torn_down_is_told(tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    write_suite(tmp_path, {"test_breaks.py": BREAKS.format(started=str(started))})
+    dyno = start_dyno(tmp_path, "-n", "1")
+    wait_for(started)
+    dyno.send_signal(signal.SIGINT)
+    stdout, _ = dyno.communicate(timeout=PATIENCE)
+    assert dyno.returncode == 2, stdout
+    assert "RuntimeError: broken" in stdout and 'raise RuntimeError("broken")' in stdout
+    assert "pluggy/_" not in stdout
+
+
 def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
     write_suite(
         tmp_path,
@@ -180,3 +206,16 @@ def test_a_signal_while_collecting(tmp_path: Path) -> None:
     stdout, _ = dyno.communicate(timeout=PATIENCE)
     assert dyno.returncode == 2, stdout
     assert "KeyboardInterrupt" in stdout
+
+
+def test_a_signal_while_pytest_is_loaded(tmp_path: Path) -> None:
+    started = str(tmp_path / "started")
+    plugin = f"import time\nwith open({started!r}, 'w') as f: f.write('1\\n')\ntime.sleep(600)\n"
+    write_suite(tmp_path, {"conftest.py": plugin, "test_a.py": "def test_a(): pass\n"})
+    dyno = start_dyno(tmp_path)
+    wait_for(tmp_path / "started")
+    os.kill(dyno.pid, signal.SIGINT)
+    stdout, _ = dyno.communicate(timeout=PATIENCE)
+    assert dyno.returncode == 2, stdout
+    assert "dyno: interrupted while pytest was loaded: no test was run" in stdout
+    assert "Traceback" not in stdout
