@@ -5,10 +5,13 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
+from collections.abc import Iterator
 
+import dyno
 import pytest
-from dyno.client import dyno_command
+from dyno._command import dyno_command
 
+from tests.utils.deploying import Deploy, deployer
 from tests.utils.model import TinyModel
 
 # Writing the model takes a few milliseconds; the rest is for a machine under load.
@@ -34,3 +37,25 @@ def dynamo_python() -> str:
     if importlib.util.find_spec("dynamo.frontend") is None:
         pytest.fail("Dynamo is not installed here: uv pip install ai-dynamo==1.4.2", pytrace=False)
     return sys.executable
+
+
+@pytest.fixture
+def deploy(
+    bench: dyno.Bench,
+    tmp_path_factory: pytest.TempPathFactory,
+    tiny_model: TinyModel,
+    dynamo_python: str,
+) -> Iterator[Deploy]:
+    """Deployments that live as long as the test."""
+    yield from deployer(bench, dynamo_python, tiny_model, tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def deploy_module(
+    bench_module: dyno.Bench,
+    tmp_path_factory: pytest.TempPathFactory,
+    tiny_model: TinyModel,
+    dynamo_python: str,
+) -> Iterator[Deploy]:
+    """Deployments that live as long as the module's tests."""
+    yield from deployer(bench_module, dynamo_python, tiny_model, tmp_path_factory)

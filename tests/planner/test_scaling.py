@@ -6,9 +6,11 @@ metrics, as the planner would get them from an engine.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.planner.deployments import decoding, planner, tick
 
 if TYPE_CHECKING:
     from dynamo.planner.core.state_machine import PlannerScalingState
@@ -20,57 +22,17 @@ pytestmark = [
     pytest.mark.planner,
 ]
 
-KV_TOKENS = 1000
-
-
-@pytest.fixture(autouse=True)
-def _planner_imports() -> None:
-    # ai-dynamo 1.4.2 does not name this dependency of its planner.
-    pytest.importorskip("sklearn", reason="dynamo.planner needs scikit-learn")
-
-
-def planner(**settings: Any) -> PlannerScalingState:
-    """A planner of an aggregated deployment that scales up at 80 % of KV use, down at 30 %."""
-    from dynamo.planner.config.planner_config import PlannerConfig
-    from dynamo.planner.core.state_machine import PlannerScalingState
-    from dynamo.planner.core.types import EngineCapabilities, WorkerCapabilities
-
-    config = PlannerConfig(
-        **{
-            "mode": "agg",
-            "optimization_target": "load",
-            "decode_scale_up_kv_rate": 80,
-            "decode_scale_down_kv_rate": 30,
-            "enable_throughput_scaling": False,
-            **settings,
-        }
-    )
-    engine = EngineCapabilities(num_gpu=1, max_kv_tokens=KV_TOKENS)
-    return PlannerScalingState(config, WorkerCapabilities(decode=engine))
-
 
 def decide(
-    state: PlannerScalingState, kv_tokens: list[int], *, expected: int | None = None
+    state: PlannerScalingState, kv_tokens: list[int], *, expected: int = 2
 ) -> tuple[int | None, str | None]:
-    """The replicas that the planner wants and why, given the KV tokens in use on each worker."""
-    from dynamo.common.forward_pass_metrics import (
-        ForwardPassMetrics,
-        ScheduledRequestMetrics,
+    """The replicas that the planner wants of two workers and why, given their KV tokens in use."""
+    decision = tick(
+        state,
+        decode=[decoding(used) for used in kv_tokens],
+        ready_num_decode=2,
+        expected_num_decode=expected,
     )
-    from dynamo.planner.core.types import FpmObservations, WorkerCounts
-
-    state.begin_tick()
-    state.observe_worker_counts(
-        WorkerCounts(ready_num_decode=2, expected_num_decode=2 if expected is None else expected)
-    )
-    metrics = {
-        (f"worker-{number}", 0): ForwardPassMetrics(
-            worker_id=f"worker-{number}",
-            scheduled_requests=ScheduledRequestMetrics(sum_decode_kv_tokens=used),
-        )
-        for number, used in enumerate(kv_tokens)
-    }
-    decision = state.advance_load(FpmObservations(decode=metrics))
     reason = state.diagnostics().load_decision_reason
     return (None if decision is None else decision.num_decode), reason
 

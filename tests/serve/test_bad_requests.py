@@ -7,10 +7,10 @@ import re
 
 import openai
 import pytest
+from dyno.dynamo import Reply
 
-from tests.serve.conftest import Deploy
+from tests.utils.deploying import Deploy
 from tests.utils.deployment import Deployment
-from tests.utils.plain_http import Reply, get, post
 
 pytestmark = [
     pytest.mark.pre_merge,
@@ -49,19 +49,19 @@ def assert_refused(reply: Reply, status: int, message: str) -> None:
 
 def test_requests_are_sound_but_for_what_a_test_changes(served: Deployment) -> None:
     assert served.model.name == "tiny"
-    assert [post(served.url + path, SOUND[path]).status for path in ENDPOINTS] == [200, 200]
+    assert [served.client.post(path, SOUND[path]).status for path in ENDPOINTS] == [200, 200]
 
 
 @pytest.mark.parametrize("path", ENDPOINTS)
 def test_unknown_model(served: Deployment, path: str) -> None:
-    reply = post(served.url + path, {**SOUND[path], "model": "absent"})
+    reply = served.client.post(path, {**SOUND[path], "model": "absent"})
 
     assert_refused(reply, 404, "^Model not found")
 
 
 def test_unknown_model_is_a_not_found_error_to_the_client(served: Deployment) -> None:
     with pytest.raises(openai.NotFoundError, match="Model not found"):
-        served.client.chat.completions.create(
+        served.openai.chat.completions.create(
             model="absent", messages=[{"role": "user", "content": "hello"}], max_tokens=2
         )
 
@@ -69,7 +69,7 @@ def test_unknown_model_is_a_not_found_error_to_the_client(served: Deployment) ->
 @pytest.mark.parametrize("path", ENDPOINTS)
 @pytest.mark.parametrize("body", [b'{"model": tiny}', b'{"model": "tiny"', b"", b"[]", b"\xff\xfe"])
 def test_malformed_json(served: Deployment, path: str, body: bytes) -> None:
-    reply = post(served.url + path, body)
+    reply = served.client.post(path, body)
 
     assert_refused(reply, 400, "^Failed to (deserialize|parse) the (JSON body|request body)")
 
@@ -94,7 +94,7 @@ def test_malformed_json(served: Deployment, path: str, body: bytes) -> None:
     ],
 )
 def test_wrong_type(served: Deployment, path: str, wrong: dict[str, object], message: str) -> None:
-    assert_refused(post(served.url + path, {**SOUND[path], **wrong}), 400, message)
+    assert_refused(served.client.post(path, {**SOUND[path], **wrong}), 400, message)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_wrong_type(served: Deployment, path: str, wrong: dict[str, object], mes
 def test_value_out_of_range(
     served: Deployment, path: str, wrong: dict[str, object], message: str
 ) -> None:
-    assert_refused(post(served.url + path, {**SOUND[path], **wrong}), 400, message)
+    assert_refused(served.client.post(path, {**SOUND[path], **wrong}), 400, message)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_value_out_of_range(
 def test_missing_field(served: Deployment, path: str, field: str) -> None:
     body = {key: value for key, value in SOUND[path].items() if key != field}
 
-    assert_refused(post(served.url + path, body), 400, f"missing field `{field}`")
+    assert_refused(served.client.post(path, body), 400, f"missing field `{field}`")
 
 
 @pytest.mark.parametrize("path", ENDPOINTS)
@@ -133,7 +133,7 @@ def test_prompt_longer_than_the_context(served: Deployment, path: str, stream: b
     long = "fox " * context
     field = "messages" if path == CHAT else "prompt"
     value = [{"role": "user", "content": long}] if path == CHAT else long
-    reply = post(served.url + path, {**SOUND[path], field: value, "stream": stream})
+    reply = served.client.post(path, {**SOUND[path], field: value, "stream": stream})
 
     assert_refused(reply, 400, f"maximum context length is {context} tokens")
     if path == TEXT:
@@ -142,14 +142,14 @@ def test_prompt_longer_than_the_context(served: Deployment, path: str, stream: b
 
 @pytest.mark.parametrize("path", ENDPOINTS)
 def test_content_that_is_not_json(served: Deployment, path: str) -> None:
-    reply = post(served.url + path, json.dumps(SOUND[path]).encode(), content_type="text/plain")
+    reply = served.client.post(path, json.dumps(SOUND[path]).encode(), content_type="text/plain")
 
     assert_refused(reply, 415, "Content-Type application/json")
 
 
 @pytest.mark.parametrize("path", ENDPOINTS)
 def test_wrong_method(served: Deployment, path: str) -> None:
-    assert get(served.url + path).status == 405
+    assert served.client.get(path).status == 405
 
 
 @pytest.mark.xfail(
@@ -158,7 +158,7 @@ def test_wrong_method(served: Deployment, path: str) -> None:
     reason="the mocker demands max_tokens and Dynamo 1.4.2 answers 500: docs/findings.md, F3",
 )
 def test_max_tokens_may_be_left_out(served: Deployment) -> None:
-    completion = served.client.completions.create(model=served.model.name, prompt="hello")
+    completion = served.openai.completions.create(model=served.model.name, prompt="hello")
 
     assert completion.usage is not None
     assert completion.usage.completion_tokens > 0

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
+from dyno.dynamo import nvext, sse_events
 from openai.types.chat import ChatCompletionMessageParam
 
-from tests.serve.conftest import Deploy
+from tests.utils.deploying import Deploy
 from tests.utils.deployment import Deployment
-from tests.utils.extensions import nvext
-from tests.utils.plain_http import post
-from tests.utils.streams import collect_chat, sse_events
+from tests.utils.streams import collect_chat
 
 pytestmark = [
     pytest.mark.pre_merge,
@@ -40,7 +39,7 @@ def served(deploy_module: Deploy) -> Deployment:
 @pytest.mark.parametrize("reply", REPLIES)
 def test_reply_has_the_text_that_the_engine_generated(served: Deployment, reply: str) -> None:
     text = REPLIES[reply]
-    completion = served.client.chat.completions.create(
+    completion = served.openai.chat.completions.create(
         model=served.model.name, messages=HELLO, max_tokens=100, extra_body=nvext(reply=reply)
     )
 
@@ -55,7 +54,7 @@ def test_reply_has_the_text_that_the_engine_generated(served: Deployment, reply:
 
 
 def test_stream_brings_one_token_a_chunk(served: Deployment) -> None:
-    stream = served.client.chat.completions.create(
+    stream = served.openai.chat.completions.create(
         model=served.model.name,
         messages=HELLO,
         max_tokens=100,
@@ -70,7 +69,7 @@ def test_stream_brings_one_token_a_chunk(served: Deployment) -> None:
 
 
 def test_stream_never_cuts_a_character(served: Deployment) -> None:
-    stream = served.client.chat.completions.create(
+    stream = served.openai.chat.completions.create(
         model=served.model.name,
         messages=HELLO,
         max_tokens=100,
@@ -84,7 +83,7 @@ def test_stream_never_cuts_a_character(served: Deployment) -> None:
 
 
 def test_stream_ends_with_usage_if_asked(served: Deployment) -> None:
-    stream = served.client.chat.completions.create(
+    stream = served.openai.chat.completions.create(
         model=served.model.name,
         messages=HELLO,
         max_tokens=9,
@@ -102,7 +101,7 @@ def test_stream_ends_with_usage_if_asked(served: Deployment) -> None:
 
 
 def test_stream_tells_no_usage_unasked(served: Deployment) -> None:
-    stream = served.client.chat.completions.create(
+    stream = served.openai.chat.completions.create(
         model=served.model.name, messages=HELLO, max_tokens=9, stream=True
     )
 
@@ -110,8 +109,8 @@ def test_stream_tells_no_usage_unasked(served: Deployment) -> None:
 
 
 def test_stream_on_the_wire_is_json_events_and_a_done(served: Deployment) -> None:
-    reply = post(
-        f"{served.url}/v1/chat/completions",
+    reply = served.client.post(
+        "/v1/chat/completions",
         {"model": served.model.name, "messages": HELLO, "max_tokens": 4, "stream": True},
     )
 
@@ -125,8 +124,8 @@ def test_stream_on_the_wire_is_json_events_and_a_done(served: Deployment) -> Non
 def test_prompt_is_the_templated_conversation_and_is_counted_in_tokens(served: Deployment) -> None:
     said = ["be brief", "who jumps?", "the fox", "over whom?"]
     roles = ["system", "user", "assistant", "user"]
-    reply = post(
-        f"{served.url}/v1/chat/completions",
+    reply = served.client.post(
+        "/v1/chat/completions",
         {
             "model": served.model.name,
             "messages": [

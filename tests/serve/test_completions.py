@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from dyno.dynamo import nvext
 
-from tests.serve.conftest import Deploy
+from tests.utils.deploying import Deploy
 from tests.utils.deployment import Deployment
-from tests.utils.extensions import nvext
 from tests.utils.streams import collect_completion
 
 pytestmark = [
@@ -36,7 +36,7 @@ def served(deploy_module: Deploy) -> Deployment:
     ],
 )
 def test_prompt_is_counted_as_the_tokenizer_counts(served: Deployment, prompt: str) -> None:
-    completion = served.client.completions.create(
+    completion = served.openai.completions.create(
         model=served.model.name, prompt=prompt, max_tokens=2
     )
 
@@ -47,7 +47,7 @@ def test_prompt_is_counted_as_the_tokenizer_counts(served: Deployment, prompt: s
 
 
 def test_prompt_of_token_ids_is_taken_as_it_is(served: Deployment) -> None:
-    completion = served.client.completions.create(
+    completion = served.openai.completions.create(
         model=served.model.name, prompt=[5, 6, 7, 8, 9], max_tokens=2
     )
 
@@ -57,7 +57,7 @@ def test_prompt_of_token_ids_is_taken_as_it_is(served: Deployment) -> None:
 
 def test_each_prompt_of_a_batch_gets_a_choice(served: Deployment) -> None:
     prompts = ["one fox", "two lazy dogs", "three"]
-    completion = served.client.completions.create(
+    completion = served.openai.completions.create(
         model=served.model.name, prompt=prompts, max_tokens=3, extra_body=nvext(reply="fox")
     )
 
@@ -71,7 +71,7 @@ def test_each_prompt_of_a_batch_gets_a_choice(served: Deployment) -> None:
 
 @pytest.mark.parametrize("limit", [1, 7, 64])
 def test_reply_has_max_tokens(served: Deployment, limit: int) -> None:
-    completion = served.client.completions.create(
+    completion = served.openai.completions.create(
         model=served.model.name, prompt="count", max_tokens=limit
     )
 
@@ -83,7 +83,7 @@ def test_reply_has_max_tokens(served: Deployment, limit: int) -> None:
 def test_reply_ends_where_the_context_ends(served: Deployment) -> None:
     context = served.workers[0].spec.max_model_len
     prompt = [5] * (context - 40)
-    completion = served.client.completions.create(
+    completion = served.openai.completions.create(
         model=served.model.name, prompt=prompt, max_tokens=100
     )
 
@@ -94,11 +94,11 @@ def test_reply_ends_where_the_context_ends(served: Deployment) -> None:
 
 
 def test_stream_says_the_same_as_the_whole_reply(served: Deployment) -> None:
-    whole = served.client.completions.create(
+    whole = served.openai.completions.create(
         model=served.model.name, prompt="go", max_tokens=100, extra_body=nvext(reply="fox")
     )
     streamed = collect_completion(
-        served.client.completions.create(
+        served.openai.completions.create(
             model=served.model.name,
             prompt="go",
             max_tokens=100,
@@ -119,7 +119,7 @@ def test_stream_says_the_same_as_the_whole_reply(served: Deployment) -> None:
     strict=True, reason="Dynamo 1.4.2 with a mocker returns one choice: docs/findings.md, F4"
 )
 def test_n_asks_for_several_choices(served: Deployment) -> None:
-    completion = served.client.completions.create(
+    completion = served.openai.completions.create(
         model=served.model.name, prompt="go", max_tokens=3, n=2
     )
 

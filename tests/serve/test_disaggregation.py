@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from dyno.dynamo import MockerSpec, Role, Worker, eventually, nvext, route_of
 
-from tests.serve.conftest import Deploy
+from tests.utils.deploying import Deploy
 from tests.utils.deployment import Deployment
-from tests.utils.extensions import nvext, route_of
-from tests.utils.plain_http import get, post
-from tests.utils.waiting import eventually
-from tests.utils.workers import Role, Worker, WorkerSpec
 
 pytestmark = [
     pytest.mark.pre_merge,
@@ -21,8 +18,8 @@ pytestmark = [
 ]
 
 FOX = "the quick brown fox jumps over the lazy dog."
-PREFILL = WorkerSpec(role=Role.PREFILL)
-DECODE = WorkerSpec(role=Role.DECODE)
+PREFILL = MockerSpec(role=Role.PREFILL)
+DECODE = MockerSpec(role=Role.DECODE)
 
 
 @pytest.fixture(scope="module")
@@ -39,14 +36,14 @@ def test_prefill_and_decode_happen_on_their_workers(served: Deployment) -> None:
     prefill, decode = served.workers
     before = [(worker.served(), generated(worker)) for worker in served.workers]
 
-    completion = served.client.completions.create(
+    completion = served.openai.completions.create(
         model=served.model.name,
         prompt=[7] * 40,
         max_tokens=6,
         extra_body=nvext(tell_route=True),
     )
 
-    route = route_of(completion)
+    route = route_of(completion.to_dict())
     assert (route.prefill_worker, route.decode_worker) == (prefill.id, decode.id)
     assert completion.usage is not None
     assert completion.usage.completion_tokens == 6
@@ -58,7 +55,7 @@ def test_prefill_and_decode_happen_on_their_workers(served: Deployment) -> None:
 
 def test_prefill_worker_is_the_one_that_gets_the_prompt(served: Deployment) -> None:
     prefill, decode = served.workers
-    served.client.completions.create(model=served.model.name, prompt=[8] * 77, max_tokens=2)
+    served.openai.completions.create(model=served.model.name, prompt=[8] * 77, max_tokens=2)
 
     def prompt_tokens(worker: Worker, kind: str) -> float:
         return served.metrics().total(
@@ -72,7 +69,7 @@ def test_prefill_worker_is_the_one_that_gets_the_prompt(served: Deployment) -> N
 
 
 def test_reply_comes_whole_from_the_decode_worker(served: Deployment) -> None:
-    completion = served.client.chat.completions.create(
+    completion = served.openai.chat.completions.create(
         model=served.model.name,
         messages=[{"role": "user", "content": "go"}],
         max_tokens=100,
@@ -85,13 +82,13 @@ def test_reply_comes_whole_from_the_decode_worker(served: Deployment) -> None:
 @pytest.mark.kv_router
 def test_prefill_worker_remembers_a_prefix(served: Deployment) -> None:
     def hit_rate() -> float:
-        completion = served.client.completions.create(
+        completion = served.openai.completions.create(
             model=served.model.name,
             prompt=[9] * (4 * PREFILL.block_size),
             max_tokens=2,
             extra_body=nvext(tell_route=True),
         )
-        return route_of(completion).kv_hit_rate
+        return route_of(completion.to_dict()).kv_hit_rate
 
     assert hit_rate() == 0.0
     assert eventually(hit_rate, what="the router hears of the blocks") == 1.0
@@ -101,18 +98,17 @@ def test_prefill_worker_remembers_a_prefix(served: Deployment) -> None:
 def test_decode_alone_is_refused_until_a_prefill_worker_is_there(deploy: Deploy) -> None:
     deployment = deploy(PREFILL, DECODE)
     prefill, decode = deployment.workers
-    ready = f"{deployment.url}/v1/models/{deployment.model.name}/ready"
+    ready = f"/v1/models/{deployment.model.name}/ready"
     request = {"model": deployment.model.name, "prompt": "go", "max_tokens": 3}
 
-    prefill.process.stop()
-    deployment.await_workers(1)
-    (namespace,) = get(ready).json()["namespaces"].values()
+    deployment.stop(prefill)
+    (namespace,) = deployment.client.get(ready).json()["namespaces"].values()
     assert namespace["missing_worker_types"] == ["prefill"]
-    reply = post(f"{deployment.url}/v1/completions", request)
+    reply = deployment.client.post("/v1/completions", request)
     assert (reply.status, reply.json()["code"]) == (503, 503)
     assert "not ready to serve requests" in reply.json()["message"]
 
     substitute = deployment.add(PREFILL)
     before = (substitute.served(), decode.served())
-    assert post(f"{deployment.url}/v1/completions", request).status == 200
+    assert deployment.client.post("/v1/completions", request).status == 200
     assert (substitute.served(), decode.served()) == (before[0] + 1, before[1] + 1)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from dyno.dynamo import Engine, MockerSpec, eventually, nvext
 
-from tests.serve.conftest import Deploy
-from tests.utils.extensions import nvext
-from tests.utils.waiting import eventually
-from tests.utils.workers import Engine, WorkerSpec
+from tests.utils.deploying import Deploy
 
 pytestmark = [
     pytest.mark.pre_merge,
@@ -23,12 +21,12 @@ FOX = "the quick brown fox jumps over the lazy dog."
     "engine", [pytest.param(e, marks=getattr(pytest.mark, e.value), id=e.value) for e in Engine]
 )
 def test_engine_serves_and_tells_its_own_metrics(deploy: Deploy, engine: Engine) -> None:
-    deployment = deploy(WorkerSpec(engine=engine), replies={"fox": FOX})
+    deployment = deploy(MockerSpec(engine=engine), replies={"fox": FOX})
     (worker,) = deployment.workers
     before = worker.metrics()
 
     for _ in range(2):
-        completion = deployment.client.completions.create(
+        completion = deployment.openai.completions.create(
             model=deployment.model.name, prompt="go", max_tokens=100, extra_body=nvext(reply="fox")
         )
         assert [choice.text for choice in completion.choices] == [FOX]

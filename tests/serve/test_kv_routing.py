@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from dyno.dynamo import MockerSpec, Route, Worker, eventually, nvext, route_of
 
-from tests.serve.conftest import Deploy
+from tests.utils.deploying import Deploy
 from tests.utils.deployment import Deployment
-from tests.utils.extensions import Route, nvext, route_of
-from tests.utils.waiting import eventually
-from tests.utils.workers import Worker, WorkerSpec
 
 pytestmark = [
     pytest.mark.pre_merge,
@@ -20,7 +18,7 @@ pytestmark = [
     pytest.mark.mocker,
 ]
 
-BLOCK = WorkerSpec().block_size
+BLOCK = MockerSpec().block_size
 # A prefix fills these blocks; what a test adds makes one more, partial, which no worker holds.
 PREFIX_BLOCKS = 4
 WARM = pytest.approx(PREFIX_BLOCKS / (PREFIX_BLOCKS + 1))
@@ -34,13 +32,13 @@ def prefix(number: int) -> list[int]:
 
 def ask(deployment: Deployment, prompt: list[int], *, worker: Worker | None = None) -> Route:
     """Sends a prompt, to the given worker if one is given, and tells where it went."""
-    completion = deployment.client.completions.create(
+    completion = deployment.openai.completions.create(
         model=deployment.model.name,
         prompt=prompt,
         max_tokens=1,
         extra_body=nvext(tell_route=True, worker=None if worker is None else worker.id),
     )
-    return route_of(completion)
+    return route_of(completion.to_dict())
 
 
 def blocks_known(deployment: Deployment) -> float:
@@ -59,7 +57,7 @@ def warm(deployment: Deployment, prompt: list[int], worker: Worker) -> None:
 
 @pytest.fixture(scope="module")
 def served(deploy_module: Deploy) -> Deployment:
-    return deploy_module(WorkerSpec(), WorkerSpec())
+    return deploy_module(MockerSpec(), MockerSpec())
 
 
 def test_repeated_prefix_goes_to_the_worker_that_holds_it(served: Deployment) -> None:
@@ -111,12 +109,11 @@ def test_hit_rate_is_in_the_routers_metrics(served: Deployment) -> None:
 
 @pytest.mark.fault_tolerance
 def test_prefix_of_a_worker_that_left_is_forgotten(deploy: Deploy) -> None:
-    deployment = deploy(WorkerSpec(), WorkerSpec())
+    deployment = deploy(MockerSpec(), MockerSpec())
     leaver, stayer = deployment.workers
     warm(deployment, prefix(1), leaver)
 
-    leaver.process.stop()
-    deployment.await_workers(1)
+    deployment.stop(leaver)
 
     route = ask(deployment, [*prefix(1), 50])
     assert (route.decode_worker, route.kv_hit_rate) == (stayer.id, COLD)

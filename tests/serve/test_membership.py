@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from dyno.dynamo import FrontendSpec, MockerSpec, RouterMode, Worker, eventually
 
-from tests.serve.conftest import Deploy
-from tests.utils.deployment import Deployment, RouterMode
-from tests.utils.plain_http import post
+from tests.utils.deploying import Deploy
+from tests.utils.deployment import Deployment
 from tests.utils.traffic import Traffic
-from tests.utils.waiting import eventually
-from tests.utils.workers import Worker, WorkerSpec
 
 pytestmark = [
     pytest.mark.e2e,
@@ -21,7 +19,7 @@ pytestmark = [
 ]
 
 # A reply takes about 0.4 s: long enough to be caught in the middle.
-WORKER = WorkerSpec(speedup=1.0)
+WORKER = MockerSpec(speedup=1.0)
 TOKENS = 60
 CLIENTS = 4
 
@@ -46,7 +44,7 @@ def all_at_work(deployment: Deployment) -> None:
 @pytest.mark.pre_merge
 @pytest.mark.parametrize("mode", [ROUND_ROBIN, KV])
 def test_worker_that_joins_gets_requests_and_none_is_lost(deploy: Deploy, mode: RouterMode) -> None:
-    deployment = deploy(WORKER, router=mode)
+    deployment = deploy(WORKER, frontend=FrontendSpec(router=mode))
     with Traffic(deployment, clients=CLIENTS, max_tokens=TOKENS) as traffic:
         joiner = deployment.add(WORKER)
         serve_more(joiner)
@@ -57,12 +55,11 @@ def test_worker_that_joins_gets_requests_and_none_is_lost(deploy: Deploy, mode: 
 @pytest.mark.pre_merge
 @pytest.mark.parametrize("mode", [ROUND_ROBIN, KV])
 def test_worker_that_leaves_finishes_its_requests(deploy: Deploy, mode: RouterMode) -> None:
-    deployment = deploy(WORKER, WORKER, router=mode)
+    deployment = deploy(WORKER, WORKER, frontend=FrontendSpec(router=mode))
     leaver, stayer = deployment.workers
     with Traffic(deployment, clients=CLIENTS, max_tokens=TOKENS) as traffic:
         all_at_work(deployment)
-        leaver.process.stop()
-        deployment.await_workers(1)
+        deployment.stop(leaver)
         serve_more(stayer)
 
     assert traffic.whole(), traffic.outcomes
@@ -89,7 +86,7 @@ def test_worker_that_leaves_finishes_its_requests(deploy: Deploy, mode: RouterMo
     ],
 )
 def test_requests_of_a_crashed_worker_move_to_another(deploy: Deploy, mode: RouterMode) -> None:
-    deployment = deploy(WORKER, WORKER, router=mode, migration_limit=3)
+    deployment = deploy(WORKER, WORKER, frontend=FrontendSpec(router=mode, migration_limit=3))
     crasher, stayer = deployment.workers
     with Traffic(deployment, clients=CLIENTS, max_tokens=TOKENS) as traffic:
         all_at_work(deployment)
@@ -107,14 +104,13 @@ def test_requests_of_a_crashed_worker_move_to_another(deploy: Deploy, mode: Rout
     "docs/findings.md, F7",
 )
 def test_worker_that_refuses_a_request_is_not_taken_for_lost(deploy: Deploy) -> None:
-    deployment = deploy(router=RouterMode.ROUND_ROBIN)
-    url = f"{deployment.url}/v1/completions"
+    deployment = deploy(frontend=FrontendSpec(router=RouterMode.ROUND_ROBIN))
     request = {"model": deployment.model.name, "prompt": "go"}
     # A mocker refuses a request without max_tokens.
-    if post(url, request).status < 400:
+    if deployment.client.post("/v1/completions", request).status < 400:
         pytest.fail("the worker took the request that it was to refuse")
 
-    assert post(url, {**request, "max_tokens": 1}).status == 200
+    assert deployment.client.post("/v1/completions", {**request, "max_tokens": 1}).status == 200
 
 
 @pytest.mark.post_merge
@@ -124,7 +120,7 @@ def test_crashed_worker_is_forgotten_when_its_lease_ends(deploy: Deploy) -> None
     crasher, stayer = deployment.workers
     crasher.process.kill()
     # The lease is 10 s.
-    deployment.await_workers(1)
+    deployment.await_workers()
 
     with Traffic(deployment, clients=CLIENTS, max_tokens=5) as traffic:
         serve_more(stayer, 2 * CLIENTS)

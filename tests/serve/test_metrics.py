@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from dyno.dynamo import Exposition, chat, eventually
 
-from tests.serve.conftest import Deploy
+from tests.utils.deploying import Deploy
 from tests.utils.deployment import Deployment
-from tests.utils.plain_http import post
-from tests.utils.prometheus import Exposition
-from tests.utils.waiting import eventually
 
 pytestmark = [
     pytest.mark.pre_merge,
@@ -70,7 +68,7 @@ def test_what_the_model_card_says_is_exposed(served: Deployment) -> None:
 
 
 def test_requests_are_counted_by_endpoint_and_kind(served: Deployment, before: Exposition) -> None:
-    model, client = served.model.name, served.client
+    model, client = served.model.name, served.openai
     for _ in range(3):
         client.completions.create(model=model, prompt="go", max_tokens=2)
     for _ in range(2):
@@ -93,7 +91,7 @@ def test_requests_are_counted_by_endpoint_and_kind(served: Deployment, before: E
 
 def test_tokens_are_counted_in_and_out(served: Deployment, before: Exposition) -> None:
     for length, limit in [(5, 1), (30, 4), (50, 16)]:
-        served.client.completions.create(
+        served.openai.completions.create(
             model=served.model.name, prompt=[5] * length, max_tokens=limit
         )
 
@@ -114,11 +112,13 @@ def test_refusals_are_counted_by_cause_and_reach_no_worker(
     served: Deployment, before: Exposition
 ) -> None:
     taken = served.workers[0].served()
-    messages = [{"role": "user", "content": "go"}]
-    url = f"{served.url}/v1/chat/completions"
-    assert post(url, {"model": "tiny", "messages": messages, "max_tokens": 0}).status == 400
-    assert post(url, {"model": "tiny", "messages": [], "max_tokens": 1}).status == 400
-    assert post(url, {"model": "absent", "messages": messages}).status == 404
+    refused = [
+        (400, chat("tiny", "go", max_tokens=0)),
+        (400, chat("tiny", [], max_tokens=1)),
+        (404, chat("absent", "go")),
+    ]
+    for status, payload in refused:
+        assert served.client.post("/v1/chat/completions", payload).status == status
 
     after = settled(served, before, 3)
 
@@ -138,25 +138,29 @@ def test_refusals_are_counted_by_cause_and_reach_no_worker(
     "docs/findings.md, F6",
 )
 def test_refused_completions_are_counted_too(served: Deployment, before: Exposition) -> None:
-    url = f"{served.url}/v1/completions"
-    assert post(url, {"model": "tiny", "prompt": "go", "max_tokens": 0}).status == 400
+    assert (
+        served.client.post(
+            "/v1/completions", {"model": "tiny", "prompt": "go", "max_tokens": 0}
+        ).status
+        == 400
+    )
     # Counted after the refusal, so that there is something to wait for.
-    served.client.completions.create(model=served.model.name, prompt="go", max_tokens=1)
+    served.openai.completions.create(model=served.model.name, prompt="go", max_tokens=1)
 
     goal = before.total(REQUESTS, status="success") + 1
     eventually(
         lambda: served.metrics().total(REQUESTS, status="success") == goal,
         what="the sound request is counted",
     )
-    refused = served.metrics().total(REQUESTS, error_type="validation")
-    assert refused - before.total(REQUESTS, error_type="validation") == 1
+    counted = served.metrics().total(REQUESTS, error_type="validation")
+    assert counted - before.total(REQUESTS, error_type="validation") == 1
 
 
 def test_worker_counts_what_the_frontend_sends(served: Deployment, before: Exposition) -> None:
     worker = served.workers[0]
     taken = worker.served()
     for _ in range(5):
-        served.client.completions.create(model=served.model.name, prompt="go", max_tokens=1)
+        served.openai.completions.create(model=served.model.name, prompt="go", max_tokens=1)
 
     settled(served, before, 5)
     assert worker.served() - taken == 5
@@ -164,7 +168,7 @@ def test_worker_counts_what_the_frontend_sends(served: Deployment, before: Expos
 
 
 def test_gauges_are_back_at_zero_when_all_is_done(served: Deployment) -> None:
-    served.client.completions.create(model=served.model.name, prompt="go", max_tokens=8)
+    served.openai.completions.create(model=served.model.name, prompt="go", max_tokens=8)
 
     def busy() -> list[str]:
         metrics = served.metrics()

@@ -5,9 +5,8 @@ from __future__ import annotations
 import openai
 import pytest
 
-from tests.serve.conftest import Deploy
+from tests.utils.deploying import Deploy
 from tests.utils.deployment import Deployment
-from tests.utils.plain_http import get
 
 pytestmark = [
     pytest.mark.pre_merge,
@@ -24,7 +23,7 @@ def served(deploy_module: Deploy) -> Deployment:
 
 
 def test_model_list_names_the_served_model_once(served: Deployment) -> None:
-    models = served.client.models.list().data
+    models = served.openai.models.list().data
 
     assert [model.id for model in models] == [served.model.name]
     assert models[0].object == "model"
@@ -33,16 +32,16 @@ def test_model_list_names_the_served_model_once(served: Deployment) -> None:
 
 
 def test_model_is_found_by_its_name(served: Deployment) -> None:
-    assert served.client.models.retrieve(served.model.name).id == served.model.name
+    assert served.openai.models.retrieve(served.model.name).id == served.model.name
 
 
 def test_model_that_is_not_served_is_not_found(served: Deployment) -> None:
     with pytest.raises(openai.NotFoundError, match="Model not found"):
-        served.client.models.retrieve("absent")
+        served.openai.models.retrieve("absent")
 
 
 def test_readiness_counts_the_workers(served: Deployment) -> None:
-    reply = get(f"{served.url}/v1/models/{served.model.name}/ready")
+    reply = served.client.get(f"/v1/models/{served.model.name}/ready")
 
     assert reply.status == 200
     namespaces = reply.json()["namespaces"]
@@ -50,7 +49,7 @@ def test_readiness_counts_the_workers(served: Deployment) -> None:
 
 
 def test_health_lists_the_worker_that_metrics_name(served: Deployment) -> None:
-    health = get(f"{served.url}/health").json()
+    health = served.client.get("/health").json()
 
     assert health["status"] == "healthy"
     generating = [i for i in health["instances"] if i["endpoint"] == "generate"]

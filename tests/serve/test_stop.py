@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import openai
 import pytest
+from dyno.dynamo import nvext
 
-from tests.serve.conftest import Deploy
+from tests.utils.deploying import Deploy
 from tests.utils.deployment import Deployment
-from tests.utils.extensions import nvext
 from tests.utils.streams import collect_completion
 
 pytestmark = [
@@ -30,7 +30,7 @@ def served(deploy_module: Deploy) -> Deployment:
 
 
 def test_stop_string_that_does_not_occur_changes_nothing(served: Deployment) -> None:
-    completion = served.client.completions.create(
+    completion = served.openai.completions.create(
         model=served.model.name,
         prompt="go",
         max_tokens=100,
@@ -46,7 +46,7 @@ def test_stop_string_that_does_not_occur_changes_nothing(served: Deployment) -> 
 @pytest.mark.xfail(strict=True, raises=openai.InternalServerError, reason=ends_in_an_error)
 @pytest.mark.parametrize("stop", ["fox", [" fox", "dog"], ["ox ju"]])
 def test_reply_ends_before_the_first_stop_string(served: Deployment, stop: str | list[str]) -> None:
-    completion = served.client.completions.create(
+    completion = served.openai.completions.create(
         model=served.model.name,
         prompt="go",
         max_tokens=100,
@@ -63,7 +63,7 @@ def test_reply_ends_before_the_first_stop_string(served: Deployment, stop: str |
 @pytest.mark.xfail(strict=True, raises=openai.APIError, reason=ends_in_an_error)
 def test_stream_ends_before_the_stop_string(served: Deployment) -> None:
     streamed = collect_completion(
-        served.client.completions.create(
+        served.openai.completions.create(
             model=served.model.name,
             prompt="go",
             max_tokens=100,
@@ -80,7 +80,7 @@ def test_stream_ends_before_the_stop_string(served: Deployment) -> None:
 @pytest.mark.xfail(strict=True, raises=openai.InternalServerError, reason=ends_in_an_error)
 def test_reply_ends_before_a_stop_token(served: Deployment) -> None:
     tokens = served.model.encode(FOX)
-    completion = served.client.completions.create(
+    completion = served.openai.completions.create(
         model=served.model.name,
         prompt="go",
         max_tokens=100,
@@ -99,6 +99,6 @@ def test_reply_ends_before_a_stop_token(served: Deployment) -> None:
 )
 def test_too_many_stop_strings_are_refused(served: Deployment) -> None:
     with pytest.raises(openai.BadRequestError):
-        served.client.completions.create(
+        served.openai.completions.create(
             model=served.model.name, prompt="go", max_tokens=3, stop=["1", "2", "3", "4", "5"]
         )

@@ -6,12 +6,10 @@ import asyncio
 
 import openai
 import pytest
+from dyno.dynamo import FrontendSpec, MockerSpec, RouterMode, eventually, nvext
 
-from tests.serve.conftest import Deploy
-from tests.utils.deployment import Deployment, RouterMode
-from tests.utils.extensions import nvext
-from tests.utils.waiting import eventually
-from tests.utils.workers import WorkerSpec
+from tests.utils.deploying import Deploy
+from tests.utils.deployment import Deployment
 
 pytestmark = [
     pytest.mark.pre_merge,
@@ -31,8 +29,10 @@ REPLIES = {f"reply-{n}": f"this is the reply of stream {n}: {'fox ' * 50}." for 
 
 @pytest.fixture(scope="module")
 def served(deploy_module: Deploy) -> Deployment:
-    worker = WorkerSpec(speedup=SPEED)
-    return deploy_module(worker, worker, router=RouterMode.ROUND_ROBIN, replies=REPLIES)
+    worker = MockerSpec(speedup=SPEED)
+    return deploy_module(
+        worker, worker, frontend=FrontendSpec(router=RouterMode.ROUND_ROBIN), replies=REPLIES
+    )
 
 
 def test_streams_at_once_each_get_their_own_reply(served: Deployment) -> None:
@@ -52,7 +52,7 @@ def test_streams_at_once_each_get_their_own_reply(served: Deployment) -> None:
         return "".join([choice.text async for chunk in chunks for choice in chunk.choices])
 
     async def stream_all() -> list[str]:
-        async with served.async_client() as client:
+        async with served.async_openai() as client:
             replies = asyncio.gather(*(stream(client, reply) for reply in REPLIES))
             await asyncio.to_thread(
                 eventually, lambda: open_streams() == STREAMS, what=f"{STREAMS} streams are open"
@@ -67,7 +67,7 @@ def test_streams_at_once_each_get_their_own_reply(served: Deployment) -> None:
 def test_workers_take_turns(served: Deployment) -> None:
     before = [worker.served() for worker in served.workers]
     for _ in range(6):
-        served.client.completions.create(model=served.model.name, prompt="turn", max_tokens=1)
+        served.openai.completions.create(model=served.model.name, prompt="turn", max_tokens=1)
 
     taken = [worker.served() - b for worker, b in zip(served.workers, before, strict=True)]
     assert taken == [3, 3]
@@ -82,7 +82,7 @@ def test_client_that_goes_away_frees_its_worker(served: Deployment) -> None:
         return int(ended)
 
     before = cancelled()
-    stream = served.client.completions.create(
+    stream = served.openai.completions.create(
         model=served.model.name, prompt="go", max_tokens=300, stream=True
     )
     eventually(lambda: in_flight() == 1, what="the request reaches a worker")

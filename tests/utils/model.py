@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ class TinyModel:
     """A model directory, the name it is served under, and the tokenizer it carries.
 
     The mocker ignores the weights and makes up token ids from 1000 to 1999, so its text means
-    nothing. A test that looks at text scripts it (see `replies`).
+    nothing. A test that looks at text scripts it (see `script`).
     """
 
     path: Path
@@ -34,3 +35,10 @@ class TinyModel:
     def decode(self, ids: list[int]) -> str:
         """Text of token ids."""
         return str(self.tokenizer.decode(ids, skip_special_tokens=False))
+
+    def script(self, replies: Mapping[str, str]) -> dict[str, list[int]]:
+        """What a mocker is to be given so that it can say these texts, each by its name."""
+        script = {name: self.encode(text) for name, text in replies.items()}
+        for name, ids in script.items():
+            assert self.decode(ids) == replies[name], f"reply {name} does not survive the tokenizer"
+        return script

@@ -1,4 +1,4 @@
-"""Streamed replies: as an OpenAI client reads them, and as they are on the wire."""
+"""Streamed replies, as the official OpenAI client reads them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from openai.types import Completion, CompletionUsage
 from openai.types.chat import ChatCompletionChunk
 
-__all__ = ["SseEvent", "Streamed", "collect_chat", "collect_completion", "sse_events"]
+__all__ = ["Streamed", "collect_chat", "collect_completion"]
 
 
 @dataclass
@@ -55,33 +55,3 @@ def collect_completion(stream: Iterable[Completion]) -> Streamed:
             if choice.finish_reason:
                 streamed.finishes.append(choice.finish_reason)
     return streamed
-
-
-@dataclass(frozen=True)
-class SseEvent:
-    """One server-sent event. Dynamo puts an annotation's value into a comment."""
-
-    event: str
-    data: str
-    comment: str
-
-
-def sse_events(body: str) -> list[SseEvent]:
-    """Splits the body of a `text/event-stream` into events.
-
-    Raises:
-        ValueError: a line is none of `event:`, `data:`, a comment, or the body ends in mid-event.
-    """
-    if body and not body.endswith("\n\n"):
-        raise ValueError(f"the stream ends within an event: {body[-80:]!r}")
-    return [_event(block) for block in body.split("\n\n") if block.strip()]
-
-
-def _event(block: str) -> SseEvent:
-    fields = {"event": "", "data": "", "": ""}
-    for line in block.strip("\n").split("\n"):
-        name, colon, value = line.partition(":")
-        if not colon or name not in fields:
-            raise ValueError(f"not a line of an event stream: {line!r}")
-        fields[name] += value.removeprefix(" ")
-    return SseEvent(fields["event"], fields["data"], fields[""])

@@ -77,7 +77,7 @@ class Traffic:
         return outcomes
 
     def _stream_once(self) -> Outcome:
-        stream = self._deployment.client.completions.create(
+        stream = self._deployment.openai.completions.create(
             model=self._deployment.model.name,
             prompt="one fox",
             max_tokens=self._max_tokens,

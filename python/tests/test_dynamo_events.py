@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import pytest
-
-from tests.utils.streams import SseEvent, sse_events
-
-pytestmark = [pytest.mark.pre_merge, pytest.mark.unit, pytest.mark.gpu_0]
+from dyno.dynamo.events import SseEvent, sse_events
 
 
 def test_events_are_split_at_blank_lines() -> None:

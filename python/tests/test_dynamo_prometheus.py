@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import pytest
-
-from tests.utils.prometheus import InvalidExposition, parse
-
-pytestmark = [pytest.mark.pre_merge, pytest.mark.unit, pytest.mark.gpu_0]
+from dyno.dynamo.prometheus import InvalidExposition, parse
 
 PAGE = r"""# HELP requests Requests served.
 # TYPE requests counter

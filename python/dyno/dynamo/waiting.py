@@ -1,4 +1,4 @@
-"""Waiting for a condition, with a deadline: the only place of the suite that sleeps."""
+"""Waiting for a condition, with a deadline: where tests wait, and nowhere else."""
 
 from __future__ import annotations
 

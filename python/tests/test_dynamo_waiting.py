@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import pytest
-
-from tests.utils.waiting import Overdue, eventually
-
-pytestmark = [pytest.mark.pre_merge, pytest.mark.unit, pytest.mark.gpu_0]
+from dyno.dynamo.waiting import Overdue, eventually
 
 
 class FakeClock:

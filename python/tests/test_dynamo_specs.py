@@ -1,0 +1,213 @@
+"""What a spec says becomes options of Dynamo's processes, and nothing is said unasked."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import cast
+
+import dyno
+import pytest
+from dyno.dynamo import (
+    BusyThresholds,
+    Deployment,
+    Discovery,
+    Engine,
+    Etcd,
+    EventPlane,
+    FrontendSpec,
+    KvRouterSpec,
+    MockerSpec,
+    Nats,
+    Planes,
+    RequestPlane,
+    Role,
+    RouterMode,
+    RouterSpec,
+    Service,
+    Services,
+    Tls,
+    VllmSpec,
+    missing,
+)
+from dyno.dynamo.router import QueuePolicy
+from dyno.dynamo.workers import Assigned
+
+NO_PROCESS = cast("dyno.Process", None)
+ASSIGNED = Assigned(Path("/model"), "tiny", Path("/script"), lambda: 4242)
+
+
+def options(arguments: list[str]) -> dict[str, str | None]:
+    """Options with their values; of a switch, `None`."""
+    pairs = zip(arguments, [*arguments[1:], "--"], strict=True)
+    return {
+        name: None if value.startswith("--") else value
+        for name, value in pairs
+        if name.startswith("--")
+    }
+
+
+def test_frontend_says_no_more_than_it_is_told() -> None:
+    assert options(FrontendSpec().arguments()) == {"--router-mode": "kv", "--migration-limit": "0"}
+
+
+def test_frontend_says_all_that_it_is_told() -> None:
+    spec = FrontendSpec(
+        router=RouterMode.LEAST_LOADED,
+        kv=KvRouterSpec(kv_events=False, ttl_secs=1.5),
+        busy=BusyThresholds(decode_blocks=0.5, prefill_tokens=7, prefill_share=0.0),
+        migration_limit=3,
+        namespace="one",
+        namespace_prefix="o",
+        tls=Tls(Path("/c.pem"), Path("/k.pem")),
+        anthropic=True,
+        extra=("--metrics-prefix", "mine"),
+    )
+    assert options(spec.arguments()) == {
+        "--router-mode": "least-loaded",
+        "--migration-limit": "3",
+        "--no-router-kv-events": None,
+        "--router-ttl-secs": "1.5",
+        "--active-decode-blocks-threshold": "0.5",
+        "--active-prefill-tokens-threshold": "7",
+        "--active-prefill-tokens-threshold-frac": "0.0",
+        "--namespace": "one",
+        "--namespace-prefix": "o",
+        "--tls-cert-path": "/c.pem",
+        "--tls-key-path": "/k.pem",
+        "--enable-anthropic-api": None,
+        "--metrics-prefix": "mine",
+    }
+
+
+@pytest.mark.parametrize(
+    ("spec", "seen"),
+    [
+        (FrontendSpec(), {"ns", "ns-2", "x"}),
+        (FrontendSpec(namespace="ns"), {"ns"}),
+        (FrontendSpec(namespace_prefix="ns"), {"ns", "ns-2"}),
+        (FrontendSpec(namespace="x", namespace_prefix="ns"), {"ns", "ns-2"}),
+    ],
+)
+def test_namespaces_that_a_frontend_sees(spec: FrontendSpec, seen: set[str]) -> None:
+    assert {each for each in ("ns", "ns-2", "x") if spec.sees(each)} == seen
+
+
+EVERYTHING = KvRouterSpec(
+    kv_overlap_score_credit=0.5,
+    kv_overlap_score_credit_decay=1.0,
+    prefill_load_scale=2.0,
+    decode_active_request_weight=1.0,
+    temperature=0.1,
+    kv_events=True,
+    ttl_secs=1.0,
+    predicted_ttl_secs=2.0,
+    event_threads=2,
+    replica_sync=True,
+    track_active_blocks=True,
+    track_output_blocks=True,
+    track_prefill_tokens=False,
+    assume_kv_reuse=False,
+    queue_threshold=0.0,
+    queue_policy=QueuePolicy.SHORTEST,
+    load_aware=False,
+)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("dynamo") is None, reason="Dynamo is not here")
+def test_options_are_those_of_dynamo(tmp_path: Path) -> None:
+    """Asks the argument parsers of the real thing, which start nothing."""
+    frontend = FrontendSpec(kv=EVERYTHING, busy=BusyThresholds(0.5, 7, 0.5), migration_limit=1)
+    commands = [
+        ("frontend", "frontend.main", frontend.arguments()),
+        ("router", "router.args", RouterSpec(kv=EVERYTHING).arguments()),
+    ]
+    (tmp_path / "config.json").write_text("{}")
+    for engine in Engine:
+        for role in Role:
+            spec = MockerSpec(role=role, engine=engine, data_parallel=2, prefix_caching=False)
+            assigned = Assigned(tmp_path, "tiny", tmp_path / "script", lambda: 4242)
+            commands.append(("mocker", "mocker.args", spec.arguments(assigned)))
+    program = """
+import importlib, json, sys
+for name, module, arguments in json.loads(sys.argv[1]):
+    sys.argv = [name, *arguments]
+    importlib.import_module(f"dynamo.{module}").parse_args()
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", program, json.dumps(commands)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "DYN_DISCOVERY_BACKEND": "file", "DYN_FILE_KV": str(tmp_path)},
+    )
+    assert run.returncode == 0, run.stderr
+
+
+def test_only_prefill_workers_lease_a_port() -> None:
+    def bootstrap(role: Role) -> str | None:
+        arguments = options(MockerSpec(role=role).arguments(ASSIGNED))
+        return arguments.get("--bootstrap-ports")
+
+    assert [bootstrap(role) for role in Role] == [None, "4242", None]
+
+
+def test_vllm_tells_its_events_where_it_is_told() -> None:
+    spoken = options(VllmSpec().arguments(ASSIGNED))
+    silent = options(VllmSpec(kv_events=False).arguments(ASSIGNED))
+
+    events = json.loads(spoken["--kv-events-config"] or "")
+    assert events["endpoint"] == "tcp://127.0.0.1:4242"
+    assert "--kv-events-config" not in silent
+    assert spoken["--model"] == "/model"
+    assert spoken["--served-model-name"] == "tiny"
+
+
+FILE, ETCD = Discovery.FILE, Discovery.ETCD
+TCP, BY_NATS = RequestPlane.TCP, RequestPlane.NATS
+ZMQ, NATS = EventPlane.ZMQ, EventPlane.NATS
+
+
+@pytest.mark.parametrize(
+    ("planes", "needs"),
+    [
+        (Planes(), set()),
+        (Planes(ETCD), {Service.ETCD}),
+        (Planes(FILE, BY_NATS, ZMQ), {Service.NATS}),
+        (Planes(FILE, TCP, NATS), {Service.NATS}),
+        (Planes(ETCD, BY_NATS, NATS), {Service.ETCD, Service.NATS}),
+    ],
+)
+def test_planes_say_what_they_need(planes: Planes, needs: set[Service]) -> None:
+    assert planes.needs() == needs
+
+
+def test_planes_name_a_service_only_where_there_is_one() -> None:
+    services = Services(
+        Etcd(NO_PROCESS, "http://127.0.0.1:1"), Nats(NO_PROCESS, "nats://127.0.0.1:2", "")
+    )
+    alone = Planes().environment(Path("/d"), Services())
+    served = Planes(ETCD, BY_NATS, NATS).environment(Path("/d"), services)
+
+    assert alone["DYN_FILE_KV"] == "/d"
+    assert not {"ETCD_ENDPOINTS", "NATS_SERVER"} & alone.keys()
+    assert served["ETCD_ENDPOINTS"] == "http://127.0.0.1:1"
+    assert served["NATS_SERVER"] == "nats://127.0.0.1:2"
+    assert "DYN_FILE_KV" not in served
+
+
+def test_discovery_in_memory_joins_no_deployment(bench: dyno.Bench, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="in memory joins no two processes"):
+        Deployment(bench, tmp_path, None, planes=Planes(Discovery.MEMORY))  # type: ignore[arg-type]
+
+
+def test_missing_service_says_what_helps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda *_, **__: None)
+
+    assert missing(Service.ETCD) == "etcd is not installed: make services"
+    assert missing(Service.NATS) == "nats-server is not installed: make services"
