@@ -10,6 +10,12 @@ SHELL := bash
 PYTHON ?= python3
 ARGS ?=
 
+# Of `make soak`.
+N ?= 50
+MODE ?=
+SEED ?=
+ROUND ?=
+
 UV_VERSION := 0.13.9
 CARGO_DENY_VERSION := 0.20.2
 CARGO_MACHETE_VERSION := 0.9.2
@@ -32,12 +38,15 @@ export RUSTDOCFLAGS := -D warnings
 SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find crates python/dyno -type f \
 	-not -path '*/__pycache__/*' -not -path 'crates/*/tests/*' -not -name '*.pending-snap')
 
-.PHONY: help setup run test check fmt clippy doc deny unused ruff mypy tidy pins parity bench fuzz clean FORCE
+.PHONY: help setup services run test check fmt clippy doc deny unused ruff mypy tidy pins parity bench fuzz soak clean FORCE
 
 help: ## Say what there is to make.
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 setup: $(STAMPS)/dyno ## Make .venv: Dynamo, pytest, the dyno wheel and the checks' tools.
+
+services: ## Install etcd and NATS, which some tests need and others do without.
+	@scripts/services.sh
 
 run: setup ## Run the Dynamo suite with dyno. ARGS="-k chat -n 4" goes to `dyno test`.
 	dyno test tests $(ARGS)
@@ -90,6 +99,10 @@ bench: $(STAMPS)/bench $(STAMPS)/parity ## Measure against pytest, xdist, rtest 
 
 fuzz: $(STAMPS)/cargo-fuzz ## Fuzz each reader of text for FUZZ_SECONDS (60).
 	@scripts/fuzz.sh $(FUZZ_SECONDS)
+
+soak: setup ## Make N (50) kills in runs of a suite. MODE=root|user|forbidden, SEED and ROUND repeat.
+	$(VENV)/bin/python scripts/soak/soak.py --dyno $(VENV)/bin/dyno --kills $(N) \
+		$(if $(MODE),--mode $(MODE)) $(if $(SEED),--seed $(SEED)) $(if $(ROUND),--round $(ROUND))
 
 clean: ## Remove what was built and installed.
 	rm -rf $(VENV) target

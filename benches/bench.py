@@ -278,6 +278,20 @@ def run_waiting(run: Commands, place: Path) -> Table:
     )
 
 
+def run_sealed(run: Commands, place: Path) -> Table:
+    """A sandbox for each test, and a bare fork for each."""
+    contenders = []
+    for lane in ("own", "sealed"):
+        tree = place / lane
+        trees.in_lane(tree, lane, 100)
+        contenders.append(
+            Contender(f'dyno test, lane = "{lane}"', run.own("test", "-n", "2"), tree)
+        )
+    return Table(
+        "Run 100 empty tests, one after the other, each in a process of its own", contenders
+    )
+
+
 def run_one(run: Commands, place: Path) -> Table:
     """One test of 10,000, by its node id."""
     tree = place / "one"
@@ -422,6 +436,7 @@ def main() -> int:
         "engine": lambda run, place: first_test(run, place, engine=True),
         "run": run_trivial,
         "waiting": run_waiting,
+        "sealed": run_sealed,
         "one": run_one,
         "start": start_up,
         "dynamo": run_dynamo,

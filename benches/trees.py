@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-__all__ = ["RARE", "one_test", "realistic", "trivial", "waiting"]
+__all__ = ["RARE", "in_lane", "one_test", "realistic", "trivial", "waiting"]
 
 SEED = 20
 
@@ -30,6 +30,14 @@ def waiting(root: Path, tests: int, files: int, seconds: float) -> None:
         body = [f"def test_{number}(): time.sleep({seconds})" for number in range(each)]
         _write(root / "tests" / f"test_{file}.py", "\n".join(["import time", *body, ""]))
     _write(root / "pytest.ini", "[pytest]\n")
+
+
+def in_lane(root: Path, lane: str, tests: int) -> None:
+    """Functions that do nothing, one after the other, each in a process of its own."""
+    body = "\n".join(f"def test_{number}(): pass\n" for number in range(tests))
+    _write(root / "test_lane.py", body)
+    rule = f'[tool.dyno]\n[[tool.dyno.rules]]\nlane = "{lane}"\ntokens = ["one"]\n'
+    _write(root / "pyproject.toml", rule + "[tool.pytest.ini_options]\n")
 
 
 def trivial(root: Path, tests: int, files: int) -> None:

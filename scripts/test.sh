@@ -22,7 +22,8 @@ part() {
 }
 
 part rust cargo test --workspace --locked
-part python pytest python/tests --ignore python/tests/plugins
+# Four at a time: most of them wait for processes that they kill.
+part python pytest -n 4 --dist worksteal python/tests --ignore python/tests/plugins
 part plugins .venv/plugins/venv/bin/python -m pytest -n 2 -c /dev/null --rootdir python/tests \
     -p no:cacheprovider python/tests/plugins
 part suite dyno test tests
