@@ -212,14 +212,15 @@ def test_router_that_runs_alone_is_discovered(deploy: Deploy) -> None:
 
 
 def test_engine_tells_how_full_its_cache_is(deploy: Deploy) -> None:
-    deployment = deploy(MockerSpec(blocks=100, prefix_caching=False, speedup=1.0))
+    deployment = deploy(MockerSpec(blocks=100, prefix_caching=False, speedup=0.5))
     (worker,) = deployment.workers
     assert worker.kv_usage() == 0.0
 
     long = completion("tiny", PROMPT, max_tokens=200, stream=True)
     with deployment.client.stream("/v1/completions", long) as events:
         next(events)
-        # The prompt's four blocks, and one for each 16 tokens of the reply as they come.
-        assert 0.04 <= worker.kv_usage() <= 0.20
+        # The prompt's four blocks, then one more for each 16 tokens of the reply as they come.
+        early = eventually(worker.kv_usage, what="the engine tells of the blocks")
+        assert 0.04 <= early <= 0.17
         assert list(events)
     eventually(lambda: worker.kv_usage() == 0.0, what="the blocks are free")
