@@ -42,6 +42,11 @@ class JunitSender:
                 setattr(report, _RECORDED, (attributes, properties))
         return report
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_unconfigure(self, config: pytest.Config) -> None:
+        # It is no plugin of this worker's any more, so there is none to unregister.
+        private.forget_xml_log(config)
+
 
 class JunitKeeper:
     """In the template: writes it down where a serial run would have."""

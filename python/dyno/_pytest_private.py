@@ -33,6 +33,7 @@ __all__ = [
     "file_of",
     "fixture_definitions",
     "fixture_param_ids",
+    "forget_xml_log",
     "import_root",
     "ini_options",
     "is_below_arguments",
@@ -397,3 +398,10 @@ def relative_path(start: Path, path: str) -> str:
 def xml_log(config: pytest.Config) -> Any:
     """What writes the file of ``--junitxml``, or ``None`` (``junitxml.xml_key``)."""
     return config.stash.get(xml_key, None)
+
+
+def forget_xml_log(config: pytest.Config) -> None:
+    """Let pytest take nothing down for what :func:`xml_log` says (``pytest_unconfigure`` of
+    ``junitxml`` unregisters it)."""
+    if xml_key in config.stash:
+        del config.stash[xml_key]

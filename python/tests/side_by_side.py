@@ -20,7 +20,10 @@ class Pair:
     dyno: Path
 
     def check(self) -> None:
-        """Same outcomes, counts and exit code."""
+        """Same outcomes, counts and exit code, and no plugin of a worker came to a bad end."""
+        traceback = "Traceback (most recent call last)"
+        if traceback not in self.expected.text:
+            assert traceback not in self.got.text, self.got.text
         assert self.got.outcomes == self.expected.outcomes, self.got.text
         assert self.got.code == self.expected.code, self.expected.text + self.got.text
         if self.expected.outcomes:
