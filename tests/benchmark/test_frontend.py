@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from dyno.dynamo import FrontendSpec, MockerSpec, RouterMode, chat, completion, streamed
+from dyno.dynamo import FrontendSpec, MockerSpec, RouterMode, chat, completion, nvext, streamed
 
 from tests.benchmark.conftest import Keep
-from tests.benchmark.measuring import assert_valid, latency, streaming, throughput
+from tests.benchmark.measuring import assert_valid, first_tokens, gaps, latency, throughput
 from tests.utils.deploying import Deploy
 from tests.utils.deployment import Deployment
 from tests.utils.load import Ask, Load, put_load
@@ -26,7 +26,10 @@ TEXT = "/v1/completions"
 
 CLIENTS = 16
 WARM_UP = 100
-REQUESTS = 600
+REQUESTS = 400
+
+# Each of their tokens has text, so that each is an event of a stream.
+REPLIES = {"short": "the fox", "long": "the quick brown fox " * 4}
 
 
 @pytest.fixture(scope="module")
@@ -34,35 +37,37 @@ def served(deploy_module: Deploy) -> Deployment:
     return deploy_module(
         MockerSpec(speedup=0.0, max_model_len=8192),
         frontend=FrontendSpec(router=RouterMode.ROUND_ROBIN),
+        replies=REPLIES,
     )
 
 
-def measure(served: Deployment, ask: Ask, *, requests: int = REQUESTS) -> Load:
+def measure(served: Deployment, ask: Ask, reply: str) -> Load:
     """The load of one request sent again and again, when the servers are warm."""
     put_load(served.url, lambda _: ask, clients=CLIENTS, until=lambda sent, _: sent >= WARM_UP)
-    return put_load(
-        served.url, lambda _: ask, clients=CLIENTS, until=lambda sent, _: sent >= requests
+    load = put_load(
+        served.url, lambda _: ask, clients=CLIENTS, until=lambda sent, _: sent >= REQUESTS
     )
+    assert_valid(load, len(served.model.encode(REPLIES[reply])))
+    return load
 
 
 def test_whole_replies(served: Deployment, keep: Keep) -> None:
-    load = measure(served, Ask(CHAT, chat(served.model.name, "hello, fox", max_tokens=8)))
+    body = chat(served.model.name, "hello, fox", **nvext(reply="short"))
+    load = measure(served, Ask(CHAT, body), "short")
 
-    assert_valid(load, 8)
     keep(throughput(load) | latency(load))
 
 
 def test_streamed_replies(served: Deployment, keep: Keep) -> None:
-    body = streamed(chat(served.model.name, "hello, fox", max_tokens=64))
-    load = measure(served, Ask(CHAT, body))
+    body = streamed(chat(served.model.name, "hello, fox", **nvext(reply="long")))
+    load = measure(served, Ask(CHAT, body), "long")
 
-    assert_valid(load, 64)
-    keep(throughput(load) | streaming(load))
+    keep(throughput(load) | first_tokens(load) | gaps(load))
 
 
 def test_long_prompts(served: Deployment, keep: Keep) -> None:
     prompt = "the quick brown fox jumps over the lazy dog " * 200
-    load = measure(served, Ask(TEXT, completion(served.model.name, prompt, max_tokens=1)))
+    body = completion(served.model.name, prompt, **nvext(reply="short"))
+    load = measure(served, Ask(TEXT, body), "short")
 
-    assert_valid(load, 1)
     keep(throughput(load) | latency(load))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 import pytest
-from dyno.dynamo import MockerSpec, completion, eventually, streamed, tokens_of
+from dyno.dynamo import MockerSpec, Overdue, completion, eventually, streamed, tokens_of
 
 from tests.frontend.wire import Wire, request
 from tests.utils.deploying import Deploy
@@ -77,6 +77,32 @@ def test_crowd_that_sends_no_whole_request_blocks_nobody(served: Deployment, sha
         assert tokens_of(reply.json()) == TOKENS
 
     eventually(lambda: open_files(served) <= before + 5, what="their connections are closed")
+
+
+def must(condition: Callable[[], bool], what: str) -> None:
+    """Waits for what is not the point of a test that is expected to be overdue."""
+    try:
+        eventually(condition, what=what, within=3.0)
+    except Overdue as error:
+        pytest.fail(str(error))
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=Overdue,
+    reason="the mocker of Dynamo 1.4.2 goes on to the end: docs/findings.md, F59",
+)
+def test_engine_drops_a_request_that_nobody_waits_for(deploy: Deploy) -> None:
+    deployment = deploy(MockerSpec(speedup=1.0))
+    (worker,) = deployment.workers
+    # It takes 7 s.
+    asked = streamed(completion("tiny", "go", max_tokens=1000))
+    with deployment.client.stream(TEXT, asked) as events:
+        next(events)
+        must(lambda: worker.kv_usage() > 0.0, "the request has blocks")
+    must(lambda: worker.in_flight() == 0, "the worker drops the request")
+
+    eventually(lambda: worker.kv_usage() == 0.0, what="its blocks are free", within=1.0)
 
 
 def test_clients_that_do_not_read_block_nobody_and_free_the_worker(served: Deployment) -> None:

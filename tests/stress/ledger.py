@@ -40,14 +40,23 @@ def processes(deployment: Deployment) -> dict[str, dyno.Process]:
     return {process.name: process for process in servers if process.is_running()}
 
 
-def counted(deployment: Deployment) -> Counter[str]:
-    """How many requests have ended, by `success` or the kind of error, as the frontend says."""
-    ended: Counter[str] = Counter()
-    for sample in deployment.metrics().find(REQUESTS):
-        status = sample.labels["status"]
-        kind = status if status == "success" else sample.labels["error_type"]
-        ended[kind] += int(sample.value)
-    return ended
+def counted(deployment: Deployment, at_least: int = 0) -> Counter[str]:
+    """How many requests have ended, by `success` or the kind of error, as the frontend says when
+    there are so many; the last are counted a moment after their replies were sent."""
+
+    def count() -> Counter[str]:
+        ended: Counter[str] = Counter()
+        for sample in deployment.metrics().find(REQUESTS):
+            kind = sample.labels["error_type"] or sample.labels["status"]
+            ended[kind] += int(sample.value)
+        return ended
+
+    eventually(
+        lambda: count().total() >= at_least,
+        what=f"{at_least} requests are counted",
+        within=SETTLE_SECONDS,
+    )
+    return count()
 
 
 def held(deployment: Deployment) -> dict[str, Held]:

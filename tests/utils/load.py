@@ -1,7 +1,7 @@
 """Load: clients that each send their next request when the last one is answered.
 
-It runs in one event loop and on connections that stay open, so that two thousand requests a second
-cost the machine less than the server under load does. It never retries: a request has one answer,
+It runs in one event loop and knows no more of HTTP than Dynamo's frontend speaks, so that it costs
+the machine less than the servers under load do. It never retries: a request has one answer,
 or an error that says why there is none.
 """
 
@@ -42,7 +42,7 @@ class Answer:
     Attributes:
         status: 0 where no reply came.
         text: of the one choice.
-        arrivals: when each event of a stream with a choice came.
+        arrivals: when each event of a stream that has text came.
         error: what went wrong after the head of the reply, or instead of it.
     """
 
@@ -89,27 +89,39 @@ def percentile(values: Iterable[float], percent: int) -> float:
 
 
 def put_load(
-    url: str, ask: Callable[[int], Ask], *, clients: int, until: Callable[[int, float], bool]
+    url: str,
+    ask: Callable[[int], Ask],
+    *,
+    clients: int,
+    until: Callable[[int, float], bool],
+    reconnect: bool = False,
 ) -> Load:
     """Loads a server until there is enough; every request that was sent is waited for.
 
     Args:
         ask: the request of a number; the first is 0.
         until: whether to send no more, by how many were sent and the seconds since the first.
+        reconnect: make a connection for each request.
     """
     parts = urlsplit(url)
     assert parts.hostname is not None and parts.port is not None, url
-    load = _Loading(parts.hostname, parts.port, ask, until)
+    load = _Loading(parts.hostname, parts.port, ask, until, reconnect)
     return asyncio.run(load.run(clients))
 
 
 class _Loading:
     def __init__(
-        self, host: str, port: int, ask: Callable[[int], Ask], until: Callable[[int, float], bool]
+        self,
+        host: str,
+        port: int,
+        ask: Callable[[int], Ask],
+        until: Callable[[int, float], bool],
+        reconnect: bool,
     ) -> None:
         self._address = (host, port)
         self._ask = ask
         self._until = until
+        self._reconnect = reconnect
         self._sent = 0
         self._started = 0.0
         self._answers: list[Answer] = []
@@ -131,6 +143,8 @@ class _Loading:
                 connection.close()
             answer.ended = time.perf_counter()
             self._answers.append(answer)
+            if self._reconnect:
+                connection.close()
         connection.close()
 
 
@@ -169,7 +183,7 @@ class _Connection:
             _read(json.loads(data), answer)
 
     async def _events(self, reader: asyncio.StreamReader, answer: Answer) -> None:
-        received, done = b"", False
+        received, done, come = b"", False, 0
         async for chunk in _chunks(reader):
             *events, received = (received + chunk).split(b"\n\n")
             for event in events:
@@ -179,14 +193,12 @@ class _Connection:
                 if data == b"[DONE]":
                     done = True
                     continue
-                told = json.loads(data)
-                if told["choices"]:
+                come += 1
+                before = answer.text
+                _read(json.loads(data), answer)
+                if answer.text != before:
                     answer.arrivals.append(time.perf_counter())
-                _read(told, answer)
-            if (
-                answer.ask.leave_after is not None
-                and len(answer.arrivals) >= answer.ask.leave_after
-            ):
+            if answer.ask.leave_after is not None and come >= answer.ask.leave_after:
                 self.close()
                 return
         if received or not done:
