@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from typing import Any
 
 import openai
 import pytest
-from dyno.dynamo import completion, nvext
+from dyno.dynamo import chat, completion, nvext, sse_events
 
 from tests.utils.deploying import Deploy
 from tests.utils.deployment import Deployment
@@ -73,11 +74,16 @@ def test_limit_has_its_newer_name_too(served: Deployment) -> None:
     assert reply.usage.completion_tokens == 3
 
 
-def test_parts_of_a_text_are_one_text(served: Deployment) -> None:
-    parts = [{"type": "text", "text": "hello, "}, {"type": "text", "text": "fox"}]
-    apart = ask(served, messages=[{"role": "user", "content": parts}])
+def test_parts_of_a_text_are_all_in_the_prompt(served: Deployment) -> None:
+    said = ["hello, ", "fox. ", "who jumps?"]
+    parts = [{"type": "text", "text": text} for text in said]
+    asked = chat("tiny", [{"role": "user", "content": parts}], max_tokens=1, stream=True)
+    asked |= nvext(annotations=["formatted_prompt"])
+    events = sse_events(served.client.post("/v1/chat/completions", asked).text)
 
-    assert apart.usage.prompt_tokens >= ask(served).usage.prompt_tokens
+    (prompt,) = [json.loads(e.comment) for e in events if e.event == "formatted_prompt"]
+    places = [prompt.index(text) for text in said]
+    assert places == sorted(places)
 
 
 def test_parameters_of_sampling_are_taken_together(served: Deployment) -> None:
