@@ -211,3 +211,30 @@ def test_missing_service_says_what_helps(monkeypatch: pytest.MonkeyPatch) -> Non
 
     assert missing(Service.ETCD) == "etcd is not installed: make services"
     assert missing(Service.NATS) == "nats-server is not installed: make services"
+
+
+class Noted:
+    """A bench, and its only process, which starts nothing."""
+
+    def __init__(self) -> None:
+        self.env: dict[str, str] = {}
+
+    def port(self) -> int:
+        return 4242
+
+    def process(self, command: list[str], *, env: dict[str, str], **options: object) -> Noted:
+        self.env = env
+        return self
+
+    def wait_ready(self) -> None:
+        pass
+
+
+def test_frontend_has_the_variables_of_its_spec_and_no_other(tmp_path: Path) -> None:
+    bench = Noted()
+    deployment = Deployment(cast("dyno.Bench", bench), tmp_path, ASSIGNED)  # type: ignore[arg-type]
+    deployment.add_frontend(FrontendSpec())
+    usual = dict(bench.env)
+    deployment.add_frontend(FrontendSpec(env={"DYN_HTTP_BODY_LIMIT_MB": "1", "HOME": "/mine"}))
+
+    assert bench.env == {**usual, "DYN_HTTP_BODY_LIMIT_MB": "1", "HOME": "/mine"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,6 @@ from dyno.dynamo import (
     Route,
     RouterMode,
     RouterSpec,
-    Tls,
     Usage,
     Worker,
     chat,
@@ -29,6 +27,7 @@ from dyno.dynamo import (
     usage_of,
 )
 
+from tests.utils.certificates import self_signed
 from tests.utils.deploying import Deploy
 
 pytestmark = [
@@ -133,11 +132,7 @@ def test_frontend_that_comes_later_learns_what_workers_hold(deploy: Deploy) -> N
 
 
 def test_tls_is_all_that_the_frontend_speaks(deploy: Deploy, tmp_path: Path) -> None:
-    tls = Tls(tmp_path / "certificate.pem", tmp_path / "key.pem")
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"]
-    command += ["-keyout", str(tls.key), "-out", str(tls.certificate), "-subj", "/CN=localhost"]
-    command += ["-addext", "subjectAltName=IP:127.0.0.1"]
-    subprocess.run(command, check=True, capture_output=True, timeout=30)
+    tls = self_signed(tmp_path)
     deployment = deploy(frontend=FrontendSpec(tls=tls))
 
     assert deployment.url.startswith("https://")

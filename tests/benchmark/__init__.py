@@ -1,0 +1,1 @@
+"""Measurements of a deployment, recorded and compared with those of earlier runs."""
