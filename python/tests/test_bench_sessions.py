@@ -205,7 +205,7 @@ def test_a_killed_session_leaves_no_server(pytester: pytest.Pytester, sign: int)
         assert len(pids) == 5
         assert all(alive(pid) for pid in pids)
         session.send_signal(sign)
-        assert wait_gone(pids, 5) == []
+        assert wait_gone(pids, 60) == []
     finally:
         os.kill(child, signal.SIGKILL)
         session.communicate(timeout=60)

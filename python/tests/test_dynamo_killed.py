@@ -72,5 +72,5 @@ def test_no_process_of_dynamo_outlives_a_killed_dyno() -> None:
         os.kill(dyno.pid, signal.SIGKILL)
         dyno.wait()
     assert len(family) > 5
-    late = wait_gone(family, 5)
+    late = wait_gone(family, 30)
     assert not late, {pid: command_of(pid) for pid in late}

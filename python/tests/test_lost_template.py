@@ -135,7 +135,7 @@ def test_a_signal_ends_a_run_whose_template_was_killed(tmp_path: Path) -> None:
     os.kill(dyno.pid, signal.SIGINT)
     stdout, _ = dyno.communicate(timeout=PATIENCE)
     assert dyno.returncode == 2, stdout
-    assert wait_gone(pids.values(), 5) == []
+    assert wait_gone(pids.values(), 30) == []
 
 
 def test_a_killed_keeper_ends_the_run_and_nothing_is_left(tmp_path: Path) -> None:

@@ -752,7 +752,7 @@ def test_a_tree_is_ended_by_its_id(logs: str) -> None:
         child, pid = int(managed.read_logs()), managed.get_pid()
         assert pid is not None
         terminate_process_tree(pid, logging.getLogger(), immediate_kill=True, timeout=0)
-        assert wait_gone([child, pid], 5) == []
+        assert wait_gone([child, pid], 30) == []
         assert managed.proc is not None
         assert managed.proc.wait(timeout=5) == -signal.SIGKILL
     other = subprocess.Popen(

@@ -139,6 +139,8 @@ impl Session {
             }
             Request::Write { data, timeout, .. } => write(process, &data, timeout).await,
             Request::CloseStdin { .. } => {
+                // Many a program ends with its input.
+                process.guard.lift();
                 process.input.close(process.name()).await?;
                 Ok(Answer::Done)
             }
