@@ -20,12 +20,12 @@ from dyno.dynamo import (
 
 from tests.utils.deployment import Deployment
 
-__all__ = ["BLOCK", "ask", "await_rate", "blocks", "busy", "hold", "rate"]
+__all__ = ["BLOCK", "ask", "await_rate", "blocks", "busy", "hold", "queries", "rate"]
 
 BLOCK = MockerSpec().block_size
 
-# Tokens of a reply that goes on for longer than a test looks at it: 6 s at the speed of the simulated
-# GPU.
+# Tokens of a reply that goes on for longer than a test looks at it: 6 s at the speed of the GPU
+# that is simulated.
 LONG = 800
 
 
@@ -58,13 +58,11 @@ def await_rate(
     client: Client, prompt: Sequence[int], worker: Worker, expected: float, *, within: float = 20.0
 ) -> None:
     """Waits until the router believes a worker to hold so much of a prompt."""
-    seen: list[float] = []
-
-    def believed() -> bool:
-        seen[:] = [rate(client, prompt, worker)]
-        return abs(seen[0] - expected) < 1e-9
-
-    eventually(believed, what=f"{expected:.3f} of the prompt is known, not {seen}", within=within)
+    eventually(
+        lambda: abs(rate(client, prompt, worker) - expected) < 1e-9,
+        what=f"the router believes {worker.process.name} to hold {expected:.3f} of the prompt",
+        within=within,
+    )
 
 
 def hold(deployment: Deployment, prompt: Sequence[int], worker: Worker) -> None:
@@ -73,6 +71,17 @@ def hold(deployment: Deployment, prompt: Sequence[int], worker: Worker) -> None:
     ask(running[0].client, prompt, worker=worker)
     for frontend in running:
         await_rate(frontend.client, prompt, worker, 1.0)
+
+
+def queries(worker: Worker) -> int:
+    """How often a worker has been asked what it holds, by a router that had missed something."""
+    return int(
+        sum(
+            sample.value
+            for sample in worker.metrics().find("dynamo_component_requests_total")
+            if sample.labels["dynamo_endpoint"].startswith("worker_kv_query")
+        )
+    )
 
 
 @contextmanager

@@ -31,9 +31,8 @@ SLOW = MockerSpec(speedup=0.25)
 PROMPT_BLOCKS = 4
 
 
-def deployed(deploy: Deploy, workers: int = 2, **options: float | bool) -> Deployment:
-    frontend = FrontendSpec(kv=KvRouterSpec(**options))  # type: ignore[arg-type]
-    return deploy(*[SLOW] * workers, frontend=frontend)
+def deployed(deploy: Deploy, kv: KvRouterSpec | None = None, *, workers: int = 2) -> Deployment:
+    return deploy(*[SLOW] * workers, frontend=FrontendSpec(kv=kv or KvRouterSpec()))
 
 
 def one_block_each(requests: int) -> list[list[int]]:
@@ -51,20 +50,20 @@ def test_requests_that_share_nothing_spread_evenly(deploy: Deploy) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "outweighed_by"),
+    ("kv", "outweighed_by"),
     [
-        ({}, PROMPT_BLOCKS),
-        ({"kv_overlap_score_credit": 0.5}, PROMPT_BLOCKS // 2),
-        ({"prefill_load_scale": 2.0}, PROMPT_BLOCKS * 2),
+        (KvRouterSpec(), PROMPT_BLOCKS),
+        (KvRouterSpec(kv_overlap_score_credit=0.5), PROMPT_BLOCKS / 2),
+        (KvRouterSpec(prefill_load_scale=2.0), PROMPT_BLOCKS * 2),
         # Each request weighs two blocks more than the one that it has.
-        ({"decode_active_request_weight": 2.0}, PROMPT_BLOCKS / 3),
+        (KvRouterSpec(decode_active_request_weight=2.0), PROMPT_BLOCKS / 3),
     ],
     ids=["by default", "half credit", "double prefill", "weighted requests"],
 )
 def test_held_blocks_outweigh_so_much_load_and_no_more(
-    deploy: Deploy, options: dict[str, float], outweighed_by: float
+    deploy: Deploy, kv: KvRouterSpec, outweighed_by: float
 ) -> None:
-    deployment = deployed(deploy, **options)
+    deployment = deployed(deploy, kv)
     holder, idle = deployment.workers
     prompt = blocks(100, PROMPT_BLOCKS)
     hold(deployment, prompt, holder)

@@ -293,7 +293,7 @@ class Deployment:
         process = self._bench.process(
             command,
             name="frontend" if number == 1 else f"frontend-{number}",
-            env=self._environment(),
+            env={**self._environment(), **spec.variables},
             cwd=self._folder,
             ready=lambda: self._answer_all(self.frontends[number - 1]),
             ready_timeout=READY_SECONDS,
