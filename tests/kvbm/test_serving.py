@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from dyno.dynamo import MockerSpec, eventually
+from dyno.dynamo import MockerSpec, Overdue, completion, eventually, streamed
 
 from tests.kv_router.asking import ask, blocks, busy, hold, rate
 from tests.utils.deploying import Deploy
@@ -39,17 +39,43 @@ def test_router_hears_what_it_keeps_and_what_it_lets_go(deploy: Deploy) -> None:
 
 
 def test_blocks_in_use_are_counted_and_freed(deploy: Deploy) -> None:
-    deployment = deploy(MockerSpec(blocks=100, speedup=0.25, extra=KVBM))
+    deployment = deploy(MockerSpec(blocks=100, speedup=1.0, extra=KVBM))
     (worker,) = deployment.workers
     assert worker.kv_usage() == 0.0
 
-    with busy(deployment.client, worker, [blocks(100), blocks(101)]):
-        # Four blocks each, and those of the replies.
-        eventually(lambda: 0.08 <= worker.kv_usage() <= 0.5, what="the blocks are in use")
-        with busy(deployment.client, worker, [[*blocks(100), 50]]):
-            # The third one shares its first four.
-            assert worker.in_flight() == 3
+    long = streamed(completion("tiny", blocks(100, 8), max_tokens=200))
+    with deployment.client.stream("/v1/completions", long) as events:
+        next(events)
+        # The prompt's blocks, and one for each 16 tokens of the reply as they come.
+        assert 0.08 <= worker.kv_usage() <= 0.08 + 0.13
+        assert list(events)
+    # What is only kept for later is not in use.
     eventually(lambda: worker.kv_usage() == 0.0, what="the blocks are free")
+    assert rate(deployment.client, blocks(100, 8), worker) == 1.0
+
+
+@pytest.mark.parametrize("backend", ["kvbm", "native"])
+@pytest.mark.xfail(
+    strict=True,
+    raises=Overdue,
+    reason="the mocker of Dynamo 1.4.2 goes on with a request whose client has gone: "
+    "docs/findings.md, F35",
+)
+def test_blocks_are_freed_when_the_client_goes(deploy: Deploy, backend: str) -> None:
+    extra = ("--g1-backend", backend)
+    deployment = deploy(MockerSpec(blocks=100, speedup=0.25, extra=extra))
+    (worker,) = deployment.workers
+    with busy(deployment.client, worker, [blocks(100, 8)]):
+        if worker.kv_usage() < 0.08:
+            pytest.fail("the blocks of the prompt are not in use")
+    # The worker has dropped the request.
+    try:
+        eventually(lambda: worker.in_flight() == 0, what="the worker drops the request")
+    except Overdue:
+        pytest.fail("the worker has not heard that the client has gone")
+
+    # The whole reply would take 20 s.
+    eventually(lambda: worker.kv_usage() == 0.0, what="the blocks are free", within=4.0)
 
 
 def test_more_than_it_has_room_for_waits_and_is_served(deploy: Deploy) -> None:
