@@ -103,6 +103,12 @@ class Engine:
             raise TimeoutError(f"nobody listens to {self.endpoint}")
         assert self._events.recv()[:1] == b"\x01"
 
+    def await_leaver(self) -> None:
+        """Waits until one who had subscribed has gone."""
+        if not self._events.poll(int(SUBSCRIBE_SECONDS * 1000)):
+            raise TimeoutError(f"nobody leaves {self.endpoint}")
+        assert self._events.recv()[:1] == b"\x00"
+
     def tell(self, *events: Event, rank: int = 0, lost: bool = False) -> int:
         """Sends a batch; returns its number.
 

@@ -85,3 +85,15 @@ def test_held_blocks_outweigh_so_much_load_and_no_more(
     below, above = int(outweighed_by - 0.01), int(outweighed_by) + 1
     assert chosen_under(below) == holder.id
     assert chosen_under(above) == idle.id
+
+
+def test_load_aware_routing_looks_at_load_alone(deploy: Deploy) -> None:
+    deployment = deployed(deploy, KvRouterSpec(load_aware=True))
+    holder, idle = deployment.workers
+    for _ in range(3):
+        assert ask(deployment.client, blocks(100), worker=holder).kv_hit_rate == 0.0
+
+    with busy(deployment.client, holder, one_block_each(1)):
+        routes = [ask(deployment.client, blocks(100)) for _ in range(8)]
+
+    assert [(route.decode_worker, route.kv_hit_rate) for route in routes] == [(idle.id, 0.0)] * 8
