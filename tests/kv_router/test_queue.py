@@ -28,7 +28,9 @@ pytestmark = [
 # The prefill of a prompt takes about 1 s.
 SLOW = MockerSpec(speedup=0.02)
 
-REQUESTS = 3
+REQUESTS = 4
+
+ATTEMPTS = 4
 
 
 def deployed(deploy: Deploy, kv: KvRouterSpec) -> Deployment:
@@ -52,6 +54,12 @@ class Asked:
 
     def send(self, name: str, prompt: list[int], **hints: Any) -> None:
         """Sends a request; returns when the frontend has it."""
+        started = self._started()
+        self.throw(name, prompt, **hints)
+        eventually(lambda: self._started() > started, what="the frontend has the request")
+
+    def throw(self, name: str, prompt: list[int], **hints: Any) -> None:
+        """Sends a request, and does not look after it."""
 
         def asked() -> None:
             payload = completion("tiny", prompt, max_tokens=1, nvext={"agent_hints": hints})
@@ -59,9 +67,7 @@ class Asked:
             assert reply.status == 200, reply.text
             self.answered.append(name)
 
-        started = self._started()
         self._replies.append(self._pool.submit(asked))
-        eventually(lambda: self._started() > started, what="the frontend has the request")
 
     def under_way(self) -> bool:
         """Whether one is left."""
@@ -88,8 +94,8 @@ def test_without_a_threshold_no_request_waits(deploy: Deploy) -> None:
 
     with asking(deployment) as asked:
         for number in range(REQUESTS):
-            asked.send(str(number), blocks(100 + number))
-        eventually(lambda: worker.in_flight() == REQUESTS, what="the worker has all of them")
+            asked.throw(str(number), blocks(100 + number))
+        eventually(lambda: worker.in_flight() > 1, what="the worker has several at a time")
         asked.wait()
 
 
@@ -99,7 +105,7 @@ def test_with_a_threshold_requests_wait_for_the_prefill_before_them(queueing: De
 
     with asking(queueing) as asked:
         for number in range(REQUESTS):
-            asked.send(str(number), blocks(100 + number))
+            asked.throw(str(number), blocks(100 + number))
         while asked.under_way():
             most = max(most, worker.in_flight())
         asked.wait()
@@ -113,15 +119,18 @@ def order_of(deployment: Deployment, number: int, **hints: int) -> list[str]:
     """In which order a long and a short prompt are answered, sent in this order while another one
     is in its prefill; the hints are the short one's."""
     (worker,) = deployment.workers
-    with asking(deployment) as asked:
-        asked.send("first", blocks(number, 60))
-        eventually(lambda: worker.in_flight() == 1, what="the first one is at work")
-        asked.send("long", blocks(number + 1, 6))
-        asked.send("short", blocks(number + 2, 1), **hints)
-        if asked.answered:
-            pytest.fail("the first one was answered before the others could wait for it")
-        asked.wait()
-    return asked.answered
+    # Beside much else the two may come too late for the first one: then once more.
+    for first in range(number, number + 3 * ATTEMPTS, 3):
+        with asking(deployment) as asked:
+            asked.send("first", blocks(first, 60))
+            eventually(lambda: worker.in_flight() == 1, what="the first one is at work")
+            asked.send("long", blocks(first + 1, 6))
+            asked.send("short", blocks(first + 2, 1), **hints)
+            waited = not asked.answered
+            asked.wait()
+        if waited:
+            return asked.answered
+    pytest.fail("the first one was answered each time before the others could wait for it")
 
 
 @pytest.mark.parametrize(
