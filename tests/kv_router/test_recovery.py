@@ -125,7 +125,8 @@ def test_crashed_worker_that_comes_back_holds_nothing(deploy: Deploy) -> None:
     hold(deployment, blocks(100), crasher)
 
     assert crasher.process.kill() == -signal.SIGKILL
-    # This waits until the lease of the crashed one has ended, 10 s later.
+    # Until its lease has ended, 10 s later: workers are counted, not told apart.
+    deployment.await_workers()
     again = deployment.add(MockerSpec())
 
     route = ask(deployment.client, blocks(100))
