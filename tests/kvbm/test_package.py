@@ -11,7 +11,6 @@ pytest.importorskip(
     "kvbm",
     reason="needs the package kvbm (uv pip install kvbm==1.4.2, 5 GiB with PyTorch); its workers "
     "and all transfers of blocks need a GPU besides",
-    exc_type=ImportError,
 )
 
 pytestmark = [
