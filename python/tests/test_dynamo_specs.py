@@ -157,6 +157,14 @@ def test_only_prefill_workers_lease_a_port() -> None:
     assert [bootstrap(role) for role in Role] == [None, "4242", None]
 
 
+def test_variables_are_those_of_the_spec_alone() -> None:
+    spec = MockerSpec(variables={"DYN_SETTING": "1"})
+
+    assert spec.environment() == {"DYN_SETTING": "1"}
+    assert MockerSpec().environment() == {}
+    assert hash(spec) == hash(MockerSpec())
+
+
 def test_vllm_tells_its_events_where_it_is_told() -> None:
     spoken = options(VllmSpec().arguments(ASSIGNED))
     silent = options(VllmSpec(kv_events=False).arguments(ASSIGNED))
@@ -235,6 +243,8 @@ def test_frontend_has_the_variables_of_its_spec_and_no_other(tmp_path: Path) -> 
     deployment = Deployment(cast("dyno.Bench", bench), tmp_path, ASSIGNED)  # type: ignore[arg-type]
     deployment.add_frontend(FrontendSpec())
     usual = dict(bench.env)
-    deployment.add_frontend(FrontendSpec(env={"DYN_HTTP_BODY_LIMIT_MB": "1", "HOME": "/mine"}))
+    deployment.add_frontend(
+        FrontendSpec(variables={"DYN_HTTP_BODY_LIMIT_MB": "1", "HOME": "/mine"})
+    )
 
     assert bench.env == {**usual, "DYN_HTTP_BODY_LIMIT_MB": "1", "HOME": "/mine"}

@@ -94,7 +94,7 @@ def must(condition: Callable[[], bool], what: str) -> None:
 @pytest.mark.xfail(
     strict=True,
     raises=Overdue,
-    reason="the mocker of Dynamo 1.4.2 goes on to the end: docs/findings.md, F59",
+    reason="the mocker of Dynamo 1.4.2 goes on to the end: docs/findings.md, F35",
 )
 def test_engine_drops_a_request_that_nobody_waits_for(deploy: Deploy) -> None:
     deployment = deploy(MockerSpec(speedup=1.0))

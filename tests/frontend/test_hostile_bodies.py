@@ -164,7 +164,7 @@ LIMIT = 1 * MIB
 @pytest.fixture(scope="module")
 def limited(deploy_module: Deploy) -> Deployment:
     """Takes bodies of one MiB."""
-    return deploy_module(frontend=FrontendSpec(env={"DYN_HTTP_BODY_LIMIT_MB": "1"}))
+    return deploy_module(frontend=FrontendSpec(variables={"DYN_HTTP_BODY_LIMIT_MB": "1"}))
 
 
 def padded(size: int) -> bytes:

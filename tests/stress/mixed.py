@@ -18,7 +18,7 @@ TEXT = "/v1/completions"
 REPLIES = {f"reply-{n}": f"this is reply {n}, and no other: {'fox ' * n}." for n in range(16)}
 
 # 1.4 s at the mocker's default speed. Not longer: the mocker finishes what nobody waits for any
-# more (docs/findings.md, F59), and keeps blocks for it.
+# more (docs/findings.md, F35), and keeps blocks for it.
 LEFT_TOKENS = 2000
 LEAVES_AFTER = 2
 

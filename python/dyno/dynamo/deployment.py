@@ -112,6 +112,16 @@ class Deployment:
         """Starts one more worker; returns when the frontends know it and answer for its model."""
         worker = self._launch(spec)
         worker.process.wait_ready()
+        # Their number alone would be right, too, while one that crashed is not forgotten yet.
+        eventually(
+            lambda: all(
+                worker.id in each.discovered_workers()
+                for each in self._running()
+                if each.spec.sees(spec.namespace)
+            ),
+            what=f"every frontend has discovered {worker.process.name}",
+            within=READY_SECONDS,
+        )
         self.await_workers()
         eventually(
             lambda: all(self._is_served(each) for each in self._running()),
@@ -293,7 +303,7 @@ class Deployment:
         process = self._bench.process(
             command,
             name="frontend" if number == 1 else f"frontend-{number}",
-            env={**self._environment(), **spec.env},
+            env={**self._environment(), **spec.variables},
             cwd=self._folder,
             ready=lambda: self._answer_all(self.frontends[number - 1]),
             ready_timeout=READY_SECONDS,
