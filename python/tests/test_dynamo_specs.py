@@ -157,6 +157,14 @@ def test_only_prefill_workers_lease_a_port() -> None:
     assert [bootstrap(role) for role in Role] == [None, "4242", None]
 
 
+def test_variables_are_those_of_the_spec_alone() -> None:
+    spec = MockerSpec(variables={"DYN_SETTING": "1"})
+
+    assert spec.environment() == {"DYN_SETTING": "1"}
+    assert MockerSpec().environment() == {}
+    assert hash(spec) == hash(MockerSpec())
+
+
 def test_vllm_tells_its_events_where_it_is_told() -> None:
     spoken = options(VllmSpec().arguments(ASSIGNED))
     silent = options(VllmSpec(kv_events=False).arguments(ASSIGNED))

@@ -78,6 +78,7 @@ class FrontendSpec:
         namespace_prefix: it sees those of all namespaces that begin so.
         anthropic: offer Anthropic's `/v1/messages` too.
         extra: further options, as they are.
+        variables: of its environment: Dynamo's settings that have no option.
     """
 
     router: RouterMode = RouterMode.KV
@@ -89,6 +90,7 @@ class FrontendSpec:
     tls: Tls | None = None
     anthropic: bool = False
     extra: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def arguments(self) -> list[str]:
         """The options of `dynamo.frontend` that say the same, but for its address."""

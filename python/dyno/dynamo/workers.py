@@ -7,7 +7,7 @@ takes whatever is a `WorkerSpec`.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
@@ -134,6 +134,7 @@ class MockerSpec:
         prefix_caching: whether it keeps blocks for later requests. Dynamo's mocker has no switch
             for telling of them: turn that off at the router (`KvRouterSpec.kv_events`).
         extra: further options, as they are.
+        variables: of its environment: Dynamo's settings that have no option.
     """
 
     role: Role = Role.AGGREGATED
@@ -151,6 +152,7 @@ class MockerSpec:
     # two cores. A start that takes longer than this is stuck.
     ready_seconds: float = 90.0
     extra: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def module(self) -> str:
@@ -178,8 +180,8 @@ class MockerSpec:
         return [*arguments, *self.extra]
 
     def environment(self) -> dict[str, str]:
-        """Nothing but what every worker has."""
-        return {}
+        """What it has besides what every worker has."""
+        return dict(self.variables)
 
 
 @dataclass(frozen=True)
