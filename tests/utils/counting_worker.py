@@ -14,7 +14,13 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
-from dynamo.common.backend.engine import EngineConfig, LLMEngine, LlmRegistration
+from dynamo.common.backend.engine import (
+    EngineConfig,
+    GenerateChunk,
+    GenerateRequest,
+    LLMEngine,
+    LlmRegistration,
+)
 from dynamo.common.backend.run import run
 from dynamo.common.backend.worker import WorkerConfig
 
@@ -24,7 +30,7 @@ from tests.utils.counting import WAIT, token_at
 POLL_SECONDS = 0.02
 
 
-class CountingEngine(LLMEngine):  # type: ignore[misc]
+class CountingEngine(LLMEngine):
     """Gives the token of each place, from the end of the prompt on."""
 
     def __init__(self, options: argparse.Namespace) -> None:
@@ -65,16 +71,14 @@ class CountingEngine(LLMEngine):  # type: ignore[misc]
         )
 
     async def generate(
-        self, request: dict[str, Any], context: Any
-    ) -> AsyncGenerator[dict[str, Any], None]:
+        self, request: GenerateRequest, context: Any
+    ) -> AsyncGenerator[GenerateChunk, None]:
         """Counts on from the end of the prompt, one token a chunk."""
         first = len(request["token_ids"])
         end = first + request["stop_conditions"]["max_tokens"]
-        waits = {
-            int(note.removeprefix(WAIT))
-            for note in request.get("annotations") or ()
-            if note.startswith(WAIT)
-        }
+        # Of all that the frontend sends, the SDK's type names the best known.
+        notes: list[str] = dict(request).get("annotations") or []  # type: ignore[assignment]
+        waits = {int(note.removeprefix(WAIT)) for note in notes if note.startswith(WAIT)}
         for place in range(first, end):
             # One that takes over here does not wait where the other did.
             while place in waits and place > first and not self._options.gate.exists():
@@ -84,7 +88,7 @@ class CountingEngine(LLMEngine):  # type: ignore[misc]
             if context.is_stopped():
                 yield {"token_ids": [], "index": 0, "finish_reason": "cancelled"}
                 return
-            chunk: dict[str, Any] = {"token_ids": [token_at(place)], "index": 0}
+            chunk: GenerateChunk = {"token_ids": [token_at(place)], "index": 0}
             if place == end - 1:
                 chunk["finish_reason"] = "length"
             yield chunk
