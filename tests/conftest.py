@@ -6,6 +6,7 @@ import importlib.util
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import dyno
 import pytest
@@ -37,6 +38,13 @@ def dynamo_python() -> str:
     if importlib.util.find_spec("dynamo.frontend") is None:
         pytest.fail("Dynamo is not installed here: uv pip install ai-dynamo==1.4.2", pytrace=False)
     return sys.executable
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Path:
+    """A file that is not there yet: replies that are caught in the middle wait for it (see
+    `tests.utils.counting`)."""
+    return tmp_path / "gate"
 
 
 @pytest.fixture

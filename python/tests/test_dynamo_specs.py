@@ -32,6 +32,7 @@ from dyno.dynamo import (
     Services,
     Tls,
     VllmSpec,
+    Worker,
     missing,
 )
 from dyno.dynamo.router import QueuePolicy
@@ -163,6 +164,26 @@ def test_variables_are_those_of_the_spec_alone() -> None:
     assert spec.environment() == {"DYN_SETTING": "1"}
     assert MockerSpec().environment() == {}
     assert hash(spec) == hash(MockerSpec())
+
+
+class Restarted:
+    """A process that says what it says once each time it is started."""
+
+    def __init__(self) -> None:
+        self.pid = 0
+
+    def wait_for_log(self, pattern: str) -> str:
+        return f"{pattern}127.0.0.1:{4000 + self.pid}"
+
+
+def test_worker_that_is_started_again_has_another_address() -> None:
+    process = Restarted()
+    worker = Worker(MockerSpec(), cast("dyno.Process", process))
+    assert worker.url == worker.url == "http://127.0.0.1:4000"
+
+    process.pid = 1
+
+    assert worker.url == "http://127.0.0.1:4001"
 
 
 def test_vllm_tells_its_events_where_it_is_told() -> None:

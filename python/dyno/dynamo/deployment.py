@@ -86,7 +86,7 @@ class Deployment:
         self._python = python
         self._script = folder / "replies.jsonl"
         write_script(self._script, script or {})
-        (folder / "discovery").mkdir()
+        self.discovery.mkdir()
         (folder / "home").mkdir()
         (folder / "tmp").mkdir()
         self.services = Services.start(bench, folder, self.planes.needs())
@@ -156,6 +156,11 @@ class Deployment:
         code = worker.process.stop()
         self.await_workers()
         return code
+
+    @property
+    def discovery(self) -> Path:
+        """The directory where its processes find each other (`Discovery.FILE` alone)."""
+        return self._folder / "discovery"
 
     @property
     def frontend(self) -> Frontend:
@@ -336,7 +341,7 @@ class Deployment:
     def _environment(self) -> dict[str, str]:
         """What keeps a process of the deployment to its folder and to loopback."""
         return {
-            **self.planes.environment(self._folder / "discovery", self.services),
+            **self.planes.environment(self.discovery, self.services),
             # A worker serves the model's files to the frontend from here.
             "DYN_SYSTEM_HOST": "127.0.0.1",
             "DYN_SDK_DISABLE_ANSI_LOGGING": "1",

@@ -10,7 +10,6 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -243,22 +242,30 @@ class Worker:
 
     spec: WorkerSpec
     process: dyno.Process
+    # What it has said of itself, by process: one that is started again says otherwise.
+    _urls: dict[int, str] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _ids: dict[int, int] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    @cached_property
+    @property
     def url(self) -> str:
         """Its status server, on a port that it chose itself.
 
         It is not given a leased port: Dynamo 1.4.2 reads `DYN_SYSTEM_PORT` as a signed 16-bit
         number and refuses the upper half of the ports. Its log is the only place that says it.
         """
-        line = self.process.wait_for_log(STATUS_SERVER)
-        return f"http://{line.rsplit(maxsplit=1)[-1]}"
+        if self.process.pid not in self._urls:
+            line = self.process.wait_for_log(STATUS_SERVER)
+            self._urls[self.process.pid] = f"http://{line.rsplit(maxsplit=1)[-1]}"
+        return self._urls[self.process.pid]
 
-    @cached_property
+    @property
     def id(self) -> int:
-        """The id by which the frontend, the router and `nvext` name it."""
-        sample = next(self.metrics().find("dynamo_component_uptime_seconds"))
-        return int(sample.labels["worker_id"], 16)
+        """The id by which the frontend, the router and `nvext` name it. One that is started again
+        has another."""
+        if self.process.pid not in self._ids:
+            sample = next(self.metrics().find("dynamo_component_uptime_seconds"))
+            self._ids[self.process.pid] = int(sample.labels["worker_id"], 16)
+        return self._ids[self.process.pid]
 
     def takes_requests(self) -> bool:
         """Whether it says that its endpoint for requests is ready. (The status of the page that

@@ -1,0 +1,1 @@
+"""Tests of what a deployment does when parts of it fail."""
