@@ -51,7 +51,7 @@ services: ## Install etcd and NATS, which some tests need and others do without.
 run: setup ## Run the Dynamo suite with dyno. ARGS="-k chat -n 4" goes to `dyno test`.
 	dyno test tests $(ARGS)
 
-test: setup $(STAMPS)/plugins ## Run every test: Rust, Python, and the suite.
+test: setup $(STAMPS)/plugins ## Run every test: Rust, Python, and the suite's of before a merge.
 	@scripts/test.sh
 
 check: fmt clippy doc deny unused ruff mypy tidy ## Format, lints, docs, licences, types, layers.

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Every test of the project, each kind to its end, then the closing line of each once more.
+# Every test of the project itself and the suite's of before a merge, each kind to its end, then the
+# closing line of each once more.
 # `make test` runs it in the environment that it has made.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -26,7 +27,8 @@ part rust cargo test --workspace --locked
 part python pytest -n 4 --dist worksteal python/tests --ignore python/tests/plugins
 part plugins .venv/plugins/venv/bin/python -m pytest -n 2 -c /dev/null --rootdir python/tests \
     -p no:cacheprovider python/tests/plugins
-part suite dyno test tests
+# The others take long, or need what is not everywhere.
+part suite dyno test tests -m "pre_merge and gpu_0"
 
 printf '\n'
 awk '/^test result:/ { passed += $4; failed += $6; ignored += $8 }
