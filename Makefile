@@ -38,7 +38,7 @@ export RUSTDOCFLAGS := -D warnings
 SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find crates python/dyno -type f \
 	-not -path '*/__pycache__/*' -not -path 'crates/*/tests/*' -not -name '*.pending-snap')
 
-.PHONY: help setup services run test check fmt clippy doc deny unused ruff mypy tidy pins parity bench fuzz soak clean FORCE
+.PHONY: help setup services run test check fmt clippy doc deny unused ruff mypy tidy pins parity bench mutants fuzz soak clean FORCE
 
 help: ## Say what there is to make.
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -96,6 +96,9 @@ parity: $(STAMPS)/parity ## Compare with pytest on other projects. ARGS="click -
 
 bench: $(STAMPS)/bench $(STAMPS)/parity ## Measure against pytest, xdist, rtest and karva. ARGS="trivial" narrows it.
 	$(BENCH)/bin/python benches/bench.py --dyno $(VENV)/bin/dyno --page docs/benchmarks.md $(ARGS)
+
+mutants: setup ## Break Dynamo on purpose and tell which tests notice. ARGS="metric-renamed" narrows it.
+	$(VENV)/bin/python scripts/mutants/mutants.py --page docs/mutants.md $(ARGS)
 
 fuzz: $(STAMPS)/cargo-fuzz ## Fuzz each reader of text for FUZZ_SECONDS (60).
 	@scripts/fuzz.sh $(FUZZ_SECONDS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -34,7 +35,10 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> TinyModel:
 
 @pytest.fixture(scope="session")
 def dynamo_python() -> str:
-    """The interpreter that runs Dynamo: this one. Fails with one clear line if it has no Dynamo."""
+    """The interpreter that runs Dynamo: what `DYNAMO_PYTHON` names, or else this one, which then
+    must have Dynamo: if not, the test fails with one clear line."""
+    if named := os.environ.get("DYNAMO_PYTHON"):
+        return named
     if importlib.util.find_spec("dynamo.frontend") is None:
         pytest.fail("Dynamo is not installed here: uv pip install ai-dynamo==1.4.2", pytrace=False)
     return sys.executable
