@@ -104,7 +104,16 @@ REFUSALS = ("tests/serve/test_bad_requests.py",)
 TOPOLOGIES = ("tests/serve/test_topologies.py",)
 STREAMS = ("tests/serve/test_streams.py",)
 DISAGGREGATION = ("tests/serve/test_disaggregation.py",)
-MEMBERSHIP = ("tests/serve/test_membership.py",)
+MIGRATION = ("tests/fault_tolerance/test_migration.py",)
+OVERLOAD = ("tests/serve/test_overload.py",)
+EVICTION = ("tests/kv_router/test_eviction.py",)
+PREDICTED = ("tests/kv_router/test_predicted_index.py",)
+REPLICAS = ("tests/kv_router/test_replicas.py",)
+QUEUE = ("tests/kv_router/test_queue.py",)
+CONTEXT = ("tests/serve/test_context_length.py",)
+HEALTH = ("tests/frontend/test_health.py",)
+MESSAGES = ("tests/frontend/test_messages.py",)
+CANCELLATION = ("tests/serve/test_cancellation.py",)
 
 _SERVED = (
     Breakage(
@@ -116,7 +125,7 @@ _SERVED = (
     Breakage(
         "events-dropped",
         "the router never hears what the workers hold",
-        KV_ROUTING,
+        (*EVICTION, *PREDICTED),
         options=Options(FRONTEND, added=("--no-router-kv-events",)),
     ),
     Breakage(
@@ -152,7 +161,7 @@ _SERVED = (
     Breakage(
         "replicas-apart",
         "two frontends do not tell each other what they have under way",
-        TOPOLOGIES,
+        REPLICAS,
         options=Options(FRONTEND, added=("--no-router-replica-sync",)),
     ),
     Breakage(
@@ -163,14 +172,41 @@ _SERVED = (
     ),
     Breakage(
         "no-migration",
-        "a request whose worker is lost is lost",
-        MEMBERSHIP,
+        "a stream whose worker is lost is lost",
+        MIGRATION,
         options=Options(FRONTEND, {"--migration-limit": "0"}),
+    ),
+    Breakage(
+        "prediction-never-ends",
+        "what the router has predicted it believes for ever",
+        PREDICTED,
+        options=Options(FRONTEND, removed=("--router-ttl-secs",)),
+    ),
+    Breakage(
+        "nobody-queues",
+        "the router sends a worker more than it takes at a time",
+        QUEUE,
+        options=Options(FRONTEND, removed=("--router-queue-threshold",)),
+    ),
+    Breakage(
+        "nobody-is-busy",
+        "a worker above its threshold gets requests all the same",
+        OVERLOAD,
+        options=Options(
+            FRONTEND,
+            removed=("--active-decode-blocks-threshold", "--active-prefill-tokens-threshold"),
+        ),
+    ),
+    Breakage(
+        "context-one-longer",
+        "a sequence may be one token longer than the context",
+        CONTEXT,
+        options=Options(MOCKER, {"--max-model-len": "1025"}),
     ),
     Breakage(
         "nothing-is-cached",
         "the engine keeps no block for a later request",
-        KV_ROUTING,
+        (*KV_ROUTING, *EVICTION),
         options=Options(MOCKER, added=("--no-enable-prefix-caching",)),
     ),
     Breakage(
@@ -282,6 +318,18 @@ _AT_THE_DOOR = (
         reply=replies.in_json(replies.models_twice),
     ),
     Breakage(
+        "workers-hidden",
+        "the page of health does not list the workers",
+        (*MODELS, *HEALTH),
+        reply=replies.in_json(replies.without_instances),
+    ),
+    Breakage(
+        "wrong-stop-reason",
+        "an Anthropic message that was cut says that it ended by itself",
+        MESSAGES,
+        reply=replies.in_json(replies.ended_its_turn),
+    ),
+    Breakage(
         "stream-without-an-end",
         "a stream ends without [DONE]",
         CHAT,
@@ -326,7 +374,7 @@ _AT_THE_DOOR = (
     Breakage(
         "hang-up-unheard",
         "a request whose client has hung up goes on",
-        STREAMS,
+        (*STREAMS, *CANCELLATION),
         deaf=True,
     ),
 )

@@ -10,6 +10,7 @@ from typing import Any
 __all__ = [
     "Reply",
     "choices_reversed",
+    "ended_its_turn",
     "error_without_cause",
     "finished_by_itself",
     "in_json",
@@ -19,6 +20,7 @@ __all__ = [
     "one_prompt_token_fewer",
     "other_status",
     "whole_hit_rate",
+    "without_instances",
 ]
 
 Change = Callable[[dict[str, Any]], None]
@@ -111,6 +113,18 @@ def models_twice(found: dict[str, Any]) -> None:
     """Each model is in the list twice."""
     if found.get("object") == "list":
         found["data"] = [each for each in found["data"] for _ in range(2)]
+
+
+def without_instances(found: dict[str, Any]) -> None:
+    """The page of health knows nobody."""
+    if "instances" in found:
+        found["instances"] = []
+
+
+def ended_its_turn(found: dict[str, Any]) -> None:
+    """A message that `max_tokens` has cut ends by itself."""
+    if found.get("stop_reason") == "max_tokens":
+        found["stop_reason"] = "end_turn"
 
 
 def _dictionaries(found: Any) -> list[dict[str, Any]]:
