@@ -150,11 +150,13 @@ for name, module, arguments in json.loads(sys.argv[1]):
 
 
 def test_only_prefill_workers_lease_a_port() -> None:
-    def bootstrap(role: Role) -> str | None:
-        arguments = options(MockerSpec(role=role).arguments(ASSIGNED))
+    def bootstrap(role: Role, engine: Engine = Engine.VLLM) -> str | None:
+        arguments = options(MockerSpec(role=role, engine=engine).arguments(ASSIGNED))
         return arguments.get("--bootstrap-ports")
 
     assert [bootstrap(role) for role in Role] == [None, "4242", None]
+    # There the mocker would refuse every request.
+    assert bootstrap(Role.PREFILL, Engine.TRTLLM) is None
 
 
 def test_vllm_tells_its_events_where_it_is_told() -> None:

@@ -45,6 +45,14 @@ class Engine(Enum):
     TRTLLM = "trtllm"
 
 
+# What each engine calls the requests that it works at.
+RUNNING = {
+    Engine.VLLM: "vllm:num_requests_running",
+    Engine.SGLANG: "sglang:num_running_reqs",
+    Engine.TRTLLM: "trtllm:num_requests_running",
+}
+
+
 class Role(Enum):
     """What a worker does for a request."""
 
@@ -173,7 +181,8 @@ class MockerSpec:
             arguments += ["--data-parallel-size", str(self.data_parallel)]
         if not self.prefix_caching:
             arguments.append("--no-enable-prefix-caching")
-        if self.role is Role.PREFILL:
+        # As TensorRT-LLM it takes the option and then refuses every request.
+        if self.role is Role.PREFILL and self.engine is not Engine.TRTLLM:
             arguments += ["--bootstrap-ports", str(assigned.port())]
         return [*arguments, *self.extra]
 
@@ -279,6 +288,11 @@ class Worker:
         return int(
             self.metrics().total("dynamo_component_inflight_requests", dynamo_endpoint=GENERATE)
         )
+
+    def running(self) -> int:
+        """How many requests its engine is working at, by the engine's own word. (`in_flight` is
+        Dynamo's: an engine may work at what Dynamo has dropped.)"""
+        return int(self.metrics().total(RUNNING[self.spec.engine]))
 
     def kv_usage(self) -> float:
         """Which share of its KV blocks its engine has in use, 0 to 1.
