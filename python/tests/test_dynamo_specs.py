@@ -164,10 +164,26 @@ def test_vllm_tells_its_events_where_it_is_told() -> None:
     silent = options(VllmSpec(kv_events=False).arguments(ASSIGNED))
 
     events = json.loads(spoken["--kv-events-config"] or "")
-    assert events["endpoint"] == "tcp://127.0.0.1:4242"
+    assert events["endpoint"] == "tcp://*:4242"
     assert "--kv-events-config" not in silent
     assert spoken["--model"] == "/model"
     assert spoken["--served-model-name"] == "tiny"
+
+
+def test_vllm_compiles_and_spreads_as_it_is_told() -> None:
+    plain = VllmSpec()
+    assert "--enforce-eager" in plain.arguments(ASSIGNED)
+    assert plain.environment() == {
+        "VLLM_CPU_KVCACHE_SPACE": "1",
+        "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+        "OMP_NUM_THREADS": "1",
+        "TORCH_COMPILE_DISABLE": "1",
+    }
+    other = VllmSpec(eager=False, threads=4, nixl_port=4242)
+    assert "--enforce-eager" not in other.arguments(ASSIGNED)
+    assert other.environment()["OMP_NUM_THREADS"] == "4"
+    assert other.environment()["VLLM_NIXL_SIDE_CHANNEL_PORT"] == "4242"
+    assert "TORCH_COMPILE_DISABLE" not in other.environment()
 
 
 FILE, ETCD = Discovery.FILE, Discovery.ETCD

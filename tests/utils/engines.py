@@ -7,8 +7,10 @@ and one that decodes. What an engine does otherwise is a test that its class ove
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -30,9 +32,30 @@ from dyno.dynamo import (
 
 from tests.utils.deployment import Deployment
 
-__all__ = ["DisaggregationTests", "ServingTests", "ask", "hit_rate", "moved", "warm"]
+__all__ = [
+    "DisaggregationTests",
+    "ServingTests",
+    "ask",
+    "engine_python",
+    "hit_rate",
+    "moved",
+    "warm",
+]
 
 PROMPT = "the quick brown fox"
+
+
+def engine_python(variable: str, made: Path, how: str) -> str:
+    """The interpreter that an environment variable names, or else the one that was made; where
+    there is neither the test is skipped, and the reason says how to get one."""
+    named = os.environ.get(variable)
+    if named:
+        if not os.access(named, os.X_OK):
+            pytest.fail(f"{variable} names no interpreter: {named}", pytrace=False)
+        return named
+    if not made.exists():
+        pytest.skip(f"needs an engine of its own: {how}, or {variable}=/path/to/python")
+    return str(made)
 
 
 def ask(served: Deployment, prompt: str | list[int], **fields: Any) -> dict[str, Any]:
