@@ -33,6 +33,9 @@ __all__ = [
 # Workers put their served requests under this endpoint; the others are their own traffic.
 GENERATE = "generate"
 
+# Is there from when an endpoint is registered.
+REQUESTS = "dynamo_component_requests_total"
+
 # What a worker logs when its status server listens.
 STATUS_SERVER = "System status server started successfully on "
 
@@ -298,6 +301,10 @@ class Worker:
     def takes_requests(self) -> bool:
         """Whether it says that its endpoint for requests is ready. (The status of the page that
         says so is 503 even then, unless Dynamo is told otherwise.)"""
+        # Asked first, because each 503 is a line of the worker's log: of a vLLM that did not start
+        # in time nothing else was to be seen there.
+        if not any(self.metrics().find(REQUESTS, dynamo_endpoint=GENERATE)):
+            return False
         endpoints = Client(self.url).get("/health").json()["endpoints"]
         return bool(endpoints.get(GENERATE) == "ready")
 
@@ -307,9 +314,7 @@ class Worker:
 
     def served(self) -> int:
         """How many requests it has taken so far."""
-        return int(
-            self.metrics().total("dynamo_component_requests_total", dynamo_endpoint=GENERATE)
-        )
+        return int(self.metrics().total(REQUESTS, dynamo_endpoint=GENERATE))
 
     def in_flight(self) -> int:
         """How many requests it is working at."""
