@@ -21,10 +21,10 @@ if __name__ == "__main__":
     asked = json.load(open(sys.argv[1]))
     llm = LLM(**asked["engine"])
     prompt = {"prompt_token_ids": asked["prompt"]}
-    told = {
-        name: list(llm.generate(prompt, SamplingParams(**fields))[0].outputs[0].token_ids)
-        for name, fields in asked["requests"].items()
-    }
+    told = {}
+    for name, fields in asked["requests"].items():
+        (reply,) = llm.generate(prompt, SamplingParams.from_optional(**fields))
+        told[name] = list(reply.outputs[0].token_ids)
     with open(sys.argv[2], "w") as answer:
         json.dump(told, answer)
 """
@@ -42,7 +42,7 @@ def tokens_alone(
 
     Args:
         folder: where it keeps its files.
-        requests: the fields of vLLM's `SamplingParams`.
+        requests: the fields of vLLM's `SamplingParams`, as the API has them.
     """
     program, asked, answer = (folder / name for name in ("alone.py", "asked.json", "answer.json"))
     program.write_text(PROGRAM)

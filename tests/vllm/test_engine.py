@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import dyno
 import pytest
-from dyno.dynamo import VllmSpec, completion, eventually, streamed, usage_of
+from dyno.dynamo import VllmSpec, completion, eventually, finish_of, streamed
 
 from tests.utils.alone import tokens_alone
 from tests.utils.deploying import Deploy
@@ -31,6 +31,8 @@ SPEC = VllmSpec(block_size=32, max_model_len=2048)
 # computed in other pieces, and rounded otherwise.
 PROMPT = list(range(300, 331))
 
+TELL_TOKENS = {"nvext": {"extra_fields": ["completion_token_ids"]}}
+
 # The same in the API and in vLLM's SamplingParams.
 REQUESTS: dict[str, dict[str, Any]] = {
     "greedy": {"temperature": 0.0},
@@ -42,7 +44,7 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "frequency-penalty": {"temperature": 0.0, "frequency_penalty": 1.5},
     "presence-penalty": {"temperature": 0.0, "presence_penalty": 1.5},
     "repetition-penalty": {"temperature": 0.0, "repetition_penalty": 1.5},
-    "logit-bias": {"temperature": 0.0, "logit_bias": {"42": 3.0}},
+    "logit-bias": {"temperature": 0.0, "logit_bias": {"42": 100}},
 }
 for fields in REQUESTS.values():
     fields |= {"max_tokens": 48, "ignore_eos": True}
@@ -76,13 +78,25 @@ class TestServing(ServingTests):
     long: ClassVar[int] = 2000
 
 
-@pytest.mark.parametrize("name", REQUESTS)
+@pytest.mark.parametrize("name", [name for name in REQUESTS if name != "logit-bias"])
 def test_tokens_are_those_of_the_engine_alone(
     alone: dict[str, list[int]], served: Deployment, name: str
 ) -> None:
     reply = ask(served, PROMPT, **REQUESTS[name], nvext={"extra_fields": ["completion_token_ids"]})
     assert reply["nvext"]["completion_token_ids"] == alone[name]
     assert name == "greedy" or alone[name] != alone["greedy"]
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="Dynamo 1.4.2 accepts logit_bias and tells the engine nothing of it: "
+    "docs/findings.md, F62",
+)
+def test_logit_bias_gets_to_the_engine(alone: dict[str, list[int]], served: Deployment) -> None:
+    reply = ask(served, PROMPT, **REQUESTS["logit-bias"], **TELL_TOKENS)
+
+    assert reply["nvext"]["completion_token_ids"] == alone["logit-bias"]
 
 
 def test_cached_tokens_are_counted_in_whole_blocks(served: Deployment) -> None:
@@ -122,13 +136,15 @@ def test_client_that_hangs_up_frees_the_engine(served: Deployment) -> None:
     assert 0 < generated() - before < limit
 
 
-def test_reply_ends_at_the_end_of_sequence(served: Deployment, tiny_model: TinyModel) -> None:
-    end = tiny_model.tokenizer.token_to_id("</s>")
-    likely = {"temperature": 0.0, "logit_bias": {str(end): 100}}
+def test_reply_ends_at_a_stop_token(alone: dict[str, list[int]], served: Deployment) -> None:
+    (worker,) = served.workers
+    greedy = alone["greedy"]
+    end = greedy.index(greedy[10])
+    stopping = {**REQUESTS["greedy"], "stop_token_ids": [greedy[end]]}
 
-    reply = ask(served, PROMPT, max_tokens=20, **likely)
-    assert reply["choices"][0]["finish_reason"] == "stop"
-    assert usage_of(reply).completion_tokens == 1
-    reply = ask(served, PROMPT, max_tokens=20, min_tokens=6, **likely)
-    assert reply["choices"][0]["finish_reason"] == "stop"
-    assert usage_of(reply).completion_tokens == 7
+    reply = ask(served, PROMPT, **stopping, **TELL_TOKENS)
+
+    assert finish_of(reply) == "stop"
+    # The token that it stops at may be told or not.
+    assert reply["nvext"]["completion_token_ids"] in (greedy[:end], greedy[: end + 1])
+    eventually(lambda: worker.running() == 0, what="the engine is idle")
