@@ -24,6 +24,7 @@ from dyno.dynamo import (
     MockerSpec,
     Nats,
     Planes,
+    PlannerSpec,
     RequestPlane,
     Role,
     RouterMode,
@@ -168,6 +169,32 @@ def test_vllm_tells_its_events_where_it_is_told() -> None:
     assert "--kv-events-config" not in silent
     assert spoken["--model"] == "/model"
     assert spoken["--served-model-name"] == "tiny"
+
+
+def test_planner_is_told_what_to_look_at() -> None:
+    spec = PlannerSpec(mode="disagg", interval=3, settings={"min_endpoint": 2})
+    config = json.loads(options(spec.arguments("tiny"))["--config"] or "")
+    assert config == {
+        "environment": "virtual",
+        "mode": "disagg",
+        "backend": "mocker",
+        "namespace": "dynamo",
+        "model_name": "tiny",
+        "load_adjustment_interval_seconds": 3,
+        "prefill_engine_num_gpu": 1,
+        "decode_engine_num_gpu": 1,
+        "min_endpoint": 2,
+    }
+
+
+def test_planner_needs_etcd(tmp_path: Path) -> None:
+    class Tiny:
+        path = tmp_path
+        name = "tiny"
+
+    deployment = Deployment(cast("dyno.Bench", None), tmp_path, Tiny())
+    with pytest.raises(ValueError, match="etcd"):
+        deployment.add_planner(PlannerSpec())
 
 
 def test_vllm_compiles_and_spreads_as_it_is_told() -> None:

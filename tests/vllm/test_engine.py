@@ -140,7 +140,8 @@ def test_reply_ends_at_a_stop_token(alone: dict[str, list[int]], served: Deploym
     (worker,) = served.workers
     greedy = alone["greedy"]
     end = greedy.index(greedy[10])
-    stopping = {**REQUESTS["greedy"], "stop_token_ids": [greedy[end]]}
+    # Not with `ignore_eos`: to Dynamo that is to ignore every stop.
+    stopping = {"temperature": 0.0, "max_tokens": 48, "stop_token_ids": [greedy[end]]}
 
     reply = ask(served, PROMPT, **stopping, **TELL_TOKENS)
 
