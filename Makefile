@@ -27,6 +27,7 @@ TOOLS := $(VENV)/cargo-tools
 PARITY := $(VENV)/parity/venv
 BENCH := $(VENV)/bench/venv
 PLUGINS := $(VENV)/plugins/venv
+VLLM := $(VENV)/vllm/venv
 FUZZ_SECONDS ?= 60
 
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
@@ -38,7 +39,7 @@ export RUSTDOCFLAGS := -D warnings
 SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find crates python/dyno -type f \
 	-not -path '*/__pycache__/*' -not -path 'crates/*/tests/*' -not -name '*.pending-snap')
 
-.PHONY: help setup services run test check fmt clippy doc deny unused ruff mypy tidy pins parity bench mutants fuzz soak clean FORCE
+.PHONY: help setup services vllm run test check fmt clippy doc deny unused ruff mypy tidy pins parity bench mutants fuzz soak clean FORCE
 
 help: ## Say what there is to make.
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -47,6 +48,8 @@ setup: $(STAMPS)/dyno ## Make .venv: Dynamo, pytest, the dyno wheel and the chec
 
 services: ## Install etcd and NATS, which some tests need and others do without.
 	@scripts/services.sh
+
+vllm: $(STAMPS)/vllm ## Install vLLM for the CPU, apart, which some tests need and others do without (7 GiB).
 
 run: setup ## Run the Dynamo suite with dyno. ARGS="-k chat -n 4" goes to `dyno test`.
 	dyno test tests $(ARGS)
@@ -86,6 +89,9 @@ pins: $(STAMPS)/uv ## Pin requirements/*.in anew into requirements/*.txt.
 		--custom-compile-command 'make pins' requirements/dev.in -o requirements/dev.txt
 	uv pip compile --quiet --upgrade --universal --python-version 3.10 --no-annotate \
 		--custom-compile-command 'make pins' requirements/plugins.in -o requirements/plugins.txt
+	uv pip compile --quiet --upgrade --universal --python-version 3.10 --no-annotate \
+		--custom-compile-command 'make pins' --override requirements/vllm-overrides.txt \
+		requirements/vllm.in -o requirements/vllm.txt
 	for name in parity bench; do \
 		uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-annotate \
 			--custom-compile-command 'make pins' requirements/$$name.in -o requirements/$$name.txt; \
@@ -136,6 +142,13 @@ $(STAMPS)/plugins: $(STAMPS)/dyno requirements/plugins.txt
 	uv venv --quiet --clear $(PLUGINS)
 	uv pip install --quiet --compile-bytecode --python $(PLUGINS) -r requirements/plugins.txt
 	uv pip install --quiet --compile-bytecode --python $(PLUGINS) --no-deps $(VENV)/wheels/*.whl
+	@touch $@
+
+# Beside nothing else: it brings torch, and other versions of what the suite needs. The suite knows
+# it by its interpreter. Without dependencies: vllm.txt has them all, resolved with the overrides.
+$(STAMPS)/vllm: $(STAMPS)/uv requirements/vllm.txt
+	uv venv --quiet --clear $(VLLM)
+	uv pip install --quiet --compile-bytecode --no-deps --python $(VLLM) -r requirements/vllm.txt
 	@touch $@
 
 # Environments of their own: other projects' tests and the peers' plugins are not to be met here.

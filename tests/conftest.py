@@ -14,6 +14,7 @@ import pytest
 from dyno._command import dyno_command
 
 from tests.utils.deploying import Deploy, deployer
+from tests.utils.engines import engine_python
 from tests.utils.model import TinyModel
 
 # Writing the model takes a few milliseconds; the rest is for a machine under load.
@@ -42,6 +43,13 @@ def dynamo_python() -> str:
     if importlib.util.find_spec("dynamo.frontend") is None:
         pytest.fail("Dynamo is not installed here: uv pip install ai-dynamo==1.4.2", pytrace=False)
     return sys.executable
+
+
+@pytest.fixture(scope="session")
+def vllm_python(pytestconfig: pytest.Config) -> str:
+    """The interpreter that has vLLM beside Dynamo; without one its tests are skipped."""
+    made = pytestconfig.rootpath / ".venv/vllm/venv/bin/python"
+    return engine_python("DYNAMO_VLLM_PYTHON", made, "make vllm")
 
 
 @pytest.fixture

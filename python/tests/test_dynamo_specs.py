@@ -24,6 +24,7 @@ from dyno.dynamo import (
     MockerSpec,
     Nats,
     Planes,
+    PlannerSpec,
     RequestPlane,
     Role,
     RouterMode,
@@ -151,11 +152,13 @@ for name, module, arguments in json.loads(sys.argv[1]):
 
 
 def test_only_prefill_workers_lease_a_port() -> None:
-    def bootstrap(role: Role) -> str | None:
-        arguments = options(MockerSpec(role=role).arguments(ASSIGNED))
+    def bootstrap(role: Role, engine: Engine = Engine.VLLM) -> str | None:
+        arguments = options(MockerSpec(role=role, engine=engine).arguments(ASSIGNED))
         return arguments.get("--bootstrap-ports")
 
     assert [bootstrap(role) for role in Role] == [None, "4242", None]
+    # There the mocker would refuse every request.
+    assert bootstrap(Role.PREFILL, Engine.TRTLLM) is None
 
 
 def test_variables_are_those_of_the_spec_alone() -> None:
@@ -191,10 +194,52 @@ def test_vllm_tells_its_events_where_it_is_told() -> None:
     silent = options(VllmSpec(kv_events=False).arguments(ASSIGNED))
 
     events = json.loads(spoken["--kv-events-config"] or "")
-    assert events["endpoint"] == "tcp://127.0.0.1:4242"
+    assert events["endpoint"] == "tcp://*:4242"
     assert "--kv-events-config" not in silent
     assert spoken["--model"] == "/model"
     assert spoken["--served-model-name"] == "tiny"
+
+
+def test_planner_is_told_what_to_look_at() -> None:
+    spec = PlannerSpec(mode="disagg", interval=3, settings={"min_endpoint": 2})
+    config = json.loads(options(spec.arguments("tiny"))["--config"] or "")
+    assert config == {
+        "environment": "virtual",
+        "mode": "disagg",
+        "backend": "mocker",
+        "namespace": "dynamo",
+        "model_name": "tiny",
+        "load_adjustment_interval_seconds": 3,
+        "prefill_engine_num_gpu": 1,
+        "decode_engine_num_gpu": 1,
+        "min_endpoint": 2,
+    }
+
+
+def test_planner_needs_etcd(tmp_path: Path) -> None:
+    class Tiny:
+        path = tmp_path
+        name = "tiny"
+
+    deployment = Deployment(cast("dyno.Bench", None), tmp_path, Tiny())
+    with pytest.raises(ValueError, match="etcd"):
+        deployment.add_planner(PlannerSpec())
+
+
+def test_vllm_compiles_and_spreads_as_it_is_told() -> None:
+    plain = VllmSpec()
+    assert "--enforce-eager" in plain.arguments(ASSIGNED)
+    assert plain.environment() == {
+        "VLLM_CPU_KVCACHE_SPACE": "1",
+        "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+        "OMP_NUM_THREADS": "1",
+        "TORCH_COMPILE_DISABLE": "1",
+    }
+    other = VllmSpec(eager=False, threads=4, nixl_port=4242)
+    assert "--enforce-eager" not in other.arguments(ASSIGNED)
+    assert other.environment()["OMP_NUM_THREADS"] == "4"
+    assert other.environment()["VLLM_NIXL_SIDE_CHANNEL_PORT"] == "4242"
+    assert "TORCH_COMPILE_DISABLE" not in other.environment()
 
 
 FILE, ETCD = Discovery.FILE, Discovery.ETCD

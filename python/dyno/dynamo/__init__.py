@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         tool,
     )
     from dyno.dynamo.planes import Discovery, EventPlane, Planes, RequestPlane
+    from dyno.dynamo.planner import Decision, Planner, PlannerSpec
     from dyno.dynamo.prometheus import Exposition, InvalidExposition, Sample
     from dyno.dynamo.replies import (
         ApiError,
@@ -49,6 +50,7 @@ __all__ = [
     "ApiError",
     "BusyThresholds",
     "Client",
+    "Decision",
     "Deployment",
     "Discovery",
     "Engine",
@@ -66,6 +68,8 @@ __all__ = [
     "Nats",
     "Overdue",
     "Planes",
+    "Planner",
+    "PlannerSpec",
     "Refused",
     "Reply",
     "RequestPlane",
@@ -124,6 +128,7 @@ _MODULES = {
         "tool",
     ),
     "planes": ("Discovery", "EventPlane", "Planes", "RequestPlane"),
+    "planner": ("Decision", "Planner", "PlannerSpec"),
     "prometheus": ("Exposition", "InvalidExposition", "Sample"),
     "replies": (
         "ApiError",

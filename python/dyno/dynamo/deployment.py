@@ -17,6 +17,7 @@ import dyno
 from dyno.dynamo.client import Client, Refused
 from dyno.dynamo.frontend import Frontend, FrontendSpec, RouterMode
 from dyno.dynamo.planes import Discovery, Planes
+from dyno.dynamo.planner import Planner, PlannerSpec
 from dyno.dynamo.prometheus import Exposition
 from dyno.dynamo.replies import route_of
 from dyno.dynamo.router import Router, RouterSpec
@@ -40,6 +41,9 @@ STOP_SECONDS = 20.0
 # A router, or a frontend beside others: about 2 s alone. See `MockerSpec.ready_seconds`.
 READY_SECONDS = 90.0
 
+# It imports what takes 10 s alone, and took 107 s beside a load of 20 on two cores.
+PLANNER_READY_SECONDS = 300.0
+
 
 class Deployment:
     """Frontends, workers and routers that find each other, and nobody else.
@@ -48,8 +52,8 @@ class Deployment:
         model: what it serves, and under which name.
         planes: how its processes find each other and talk.
         services: etcd and NATS, as far as the planes need them.
-        frontends: all that were started, in that order, gone or not; so are `workers` and
-            `routers`.
+        frontends: all that were started, in that order, gone or not; so are `workers`,
+            `routers` and `planners`.
     """
 
     def __init__(
@@ -81,6 +85,7 @@ class Deployment:
         self.frontends: list[Frontend] = []
         self.workers: list[Worker] = []
         self.routers: list[Router] = []
+        self.planners: list[Planner] = []
         self._bench = bench
         self._folder = folder
         self._python = python
@@ -144,12 +149,32 @@ class Deployment:
             name=f"router-{len(self.routers) + 1}",
             env=self._environment(),
             cwd=self._folder,
-            ready=lambda: self._has_router(spec),
+            ready=lambda: self._has(spec.namespace, "router", "generate"),
             ready_timeout=READY_SECONDS,
         )
         router = Router(spec, process)
         self.routers.append(router)
         return router
+
+    def add_planner(self, spec: PlannerSpec) -> Planner:
+        """Starts a planner; returns when the first frontend has discovered it.
+
+        Raises:
+            ValueError: discovery is not etcd.
+        """
+        if self.services.etcd is None:
+            raise ValueError("a planner writes what it decides into etcd: Planes(Discovery.ETCD)")
+        process = self._bench.process(
+            [self._python, "-m", "dynamo.planner", *spec.arguments(self.model.name)],
+            name=f"planner-{len(self.planners) + 1}",
+            env=self._environment(),
+            cwd=self._folder,
+            ready=lambda: self._has(spec.namespace, "Planner", "generate"),
+            ready_timeout=PLANNER_READY_SECONDS,
+        )
+        planner = Planner(spec, process, self.services.etcd.url)
+        self.planners.append(planner)
+        return planner
 
     def stop(self, worker: Worker) -> int:
         """Tells a worker to go; returns its exit code when no frontend knows it any more."""
@@ -202,6 +227,7 @@ class Deployment:
         """Stops all of it before the bench does."""
         for process in (
             *(worker.process for worker in self.workers),
+            *(planner.process for planner in self.planners),
             *(router.process for router in self.routers),
             *(frontend.process for frontend in self.frontends),
         ):
@@ -293,11 +319,11 @@ class Deployment:
         """What the model of a worker is called."""
         return spec.model_name or self.model.name
 
-    def _has_router(self, spec: RouterSpec) -> bool:
+    def _has(self, *endpoint: str) -> bool:
+        """Whether the first frontend has discovered that namespace, component and endpoint."""
+        names = ("namespace", "component", "endpoint")
         return any(
-            (each["namespace"], each["component"], each["endpoint"])
-            == (spec.namespace, "router", "generate")
-            for each in self.frontend.instances()
+            tuple(each[name] for name in names) == endpoint for each in self.frontend.instances()
         )
 
     def _launch_frontend(self, spec: FrontendSpec) -> Frontend:

@@ -32,6 +32,9 @@ __all__ = [
 # Workers put their served requests under this endpoint; the others are their own traffic.
 GENERATE = "generate"
 
+# Is there from when an endpoint is registered.
+REQUESTS = "dynamo_component_requests_total"
+
 # What a worker logs when its status server listens.
 STATUS_SERVER = "System status server started successfully on "
 
@@ -42,6 +45,14 @@ class Engine(Enum):
     VLLM = "vllm"
     SGLANG = "sglang"
     TRTLLM = "trtllm"
+
+
+# What each engine calls the requests that it works at.
+RUNNING = {
+    Engine.VLLM: "vllm:num_requests_running",
+    Engine.SGLANG: "sglang:num_running_reqs",
+    Engine.TRTLLM: "trtllm:num_requests_running",
+}
 
 
 class Role(Enum):
@@ -174,7 +185,8 @@ class MockerSpec:
             arguments += ["--data-parallel-size", str(self.data_parallel)]
         if not self.prefix_caching:
             arguments.append("--no-enable-prefix-caching")
-        if self.role is Role.PREFILL:
+        # As TensorRT-LLM it takes the option and then refuses every request.
+        if self.role is Role.PREFILL and self.engine is not Engine.TRTLLM:
             arguments += ["--bootstrap-ports", str(assigned.port())]
         return [*arguments, *self.extra]
 
@@ -191,7 +203,14 @@ class VllmSpec:
         python: the interpreter that has vLLM; it lives in an environment of its own.
         kv_events: whether it tells the KV router what it holds.
         cache_gib: KV cache on the CPU, in GiB.
+        threads: OpenMP threads. One, for a model that is tiny: engines that share processors, each
+            with a thread bound to every one of them, wait for each other.
         transfer: vLLM's `--kv-transfer-config`, which a prefill worker must have.
+        nixl_port: where its NIXL connector tells others of its memory; each worker that transfers
+            by NIXL needs one of its own.
+        cache: where vLLM keeps what it finds out about a model's class, by a process of its own and
+            8 s of CPU. By default under the deployment's home, which is new each time.
+        eager: compile nothing, which takes longer than any test: 47 s of a start on two cores.
         extra: further options, as they are.
     """
 
@@ -201,12 +220,17 @@ class VllmSpec:
     max_model_len: int = 512
     kv_events: bool = True
     cache_gib: int = 1
+    threads: int = 1
     namespace: str = "dynamo"
     model_name: str | None = None
     transfer: dict[str, object] | None = None
-    # A first start compiles bytecode: 93 s on two cores.
-    ready_seconds: float = 240.0
-    extra: tuple[str, ...] = ("--enforce-eager",)
+    nixl_port: int | None = None
+    cache: Path | None = None
+    eager: bool = True
+    # 37 s of CPU, mostly imports by four processes. Alone on two cores that takes 30 s, beside a
+    # load of 20 it was not done after 240 s.
+    ready_seconds: float = 600.0
+    extra: tuple[str, ...] = ()
     engine: Engine = field(default=Engine.VLLM, init=False)
 
     @property
@@ -224,16 +248,32 @@ class VllmSpec:
             events = {
                 "enable_kv_cache_events": True,
                 "publisher": "zmq",
-                "endpoint": f"tcp://127.0.0.1:{assigned.port()}",
+                # To an address without a star vLLM connects, and nobody hears it.
+                "endpoint": f"tcp://*:{assigned.port()}",
             }
             arguments += ["--kv-events-config", json.dumps(events)]
         if self.transfer is not None:
             arguments += ["--kv-transfer-config", json.dumps(self.transfer)]
+        if self.eager:
+            arguments.append("--enforce-eager")
         return [*arguments, *self.extra]
 
     def environment(self) -> dict[str, str]:
-        """The size of its cache."""
-        return {"VLLM_CPU_KVCACHE_SPACE": str(self.cache_gib)}
+        """Its caches, its threads, what it compiles, and where NIXL listens."""
+        variables = {
+            "VLLM_CPU_KVCACHE_SPACE": str(self.cache_gib),
+            "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+            "OMP_NUM_THREADS": str(self.threads),
+        }
+        if self.cache is not None:
+            variables["VLLM_CACHE_ROOT"] = str(self.cache)
+        if self.eager:
+            # The option leaves what is compiled apart from the model.
+            variables["TORCH_COMPILE_DISABLE"] = "1"
+        if self.nixl_port is not None:
+            variables["VLLM_NIXL_SIDE_CHANNEL_HOST"] = "127.0.0.1"
+            variables["VLLM_NIXL_SIDE_CHANNEL_PORT"] = str(self.nixl_port)
+        return variables
 
 
 @dataclass(frozen=True)
@@ -270,6 +310,10 @@ class Worker:
     def takes_requests(self) -> bool:
         """Whether it says that its endpoint for requests is ready. (The status of the page that
         says so is 503 even then, unless Dynamo is told otherwise.)"""
+        # Asked first, because each 503 is a line of the worker's log: of a vLLM that did not start
+        # in time nothing else was to be seen there.
+        if not any(self.metrics().find(REQUESTS, dynamo_endpoint=GENERATE)):
+            return False
         endpoints = Client(self.url).get("/health").json()["endpoints"]
         return bool(endpoints.get(GENERATE) == "ready")
 
@@ -279,15 +323,18 @@ class Worker:
 
     def served(self) -> int:
         """How many requests it has taken so far."""
-        return int(
-            self.metrics().total("dynamo_component_requests_total", dynamo_endpoint=GENERATE)
-        )
+        return int(self.metrics().total(REQUESTS, dynamo_endpoint=GENERATE))
 
     def in_flight(self) -> int:
         """How many requests it is working at."""
         return int(
             self.metrics().total("dynamo_component_inflight_requests", dynamo_endpoint=GENERATE)
         )
+
+    def running(self) -> int:
+        """How many requests its engine is working at, by the engine's own word. (`in_flight` is
+        Dynamo's: an engine may work at what Dynamo has dropped.)"""
+        return int(self.metrics().total(RUNNING[self.spec.engine]))
 
     def kv_usage(self) -> float:
         """Which share of its KV blocks its engine has in use, 0 to 1.

@@ -1,0 +1,1 @@
+"""Dynamo with SGLang, as the mocker plays it."""

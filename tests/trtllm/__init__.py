@@ -1,0 +1,1 @@
+"""Dynamo with TensorRT-LLM, as the mocker plays it."""

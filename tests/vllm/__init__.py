@@ -1,0 +1,1 @@
+"""Dynamo with vLLM: real, on the CPU, and as the mocker plays it."""
