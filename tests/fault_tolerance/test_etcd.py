@@ -93,12 +93,13 @@ def test_etcd_that_is_restarted_within_a_lease_is_found_again(
     prepare: Callable[[Planes], Deployment],
 ) -> None:
     """It keeps its data. All reach it through a proxy that lets them through when it is ready: else
-    it now and then happens that the frontend does not get its lease back, and goes."""
+    it now and then happens that the frontend does not get its lease back, and goes. Their leases
+    are long, because a machine under load takes long to start etcd."""
     deployment = prepare(PLANES)
     assert deployment.services.etcd is not None
     etcd, port = etcd_of(deployment)
     with Proxy(port) as network:
-        reach = {"ETCD_ENDPOINTS": f"http://127.0.0.1:{network.port}"}
+        reach = {"ETCD_ENDPOINTS": f"http://127.0.0.1:{network.port}", "ETCD_LEASE_TTL": "60"}
         frontend = FrontendSpec(router=RouterMode.ROUND_ROBIN, variables=reach)
         deployment.start([MockerSpec(variables=reach)] * 2, [frontend])
         before = deployment.frontend.discovered_workers()

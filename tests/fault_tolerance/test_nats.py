@@ -115,19 +115,26 @@ def test_request_waits_for_nats_that_hangs(deploy: Deploy) -> None:
 def test_router_hears_of_blocks_again_when_nats_is_back(deploy: Deploy) -> None:
     planes = Planes(Discovery.FILE, RequestPlane.TCP, EventPlane.NATS)
     deployment = deploy(MockerSpec(), planes=planes)
-    prefix = [100] * (4 * MockerSpec().block_size)
+    length = 4 * MockerSpec().block_size
 
-    def hit_rate(tail: int) -> float:
-        asked = completion("tiny", [*prefix, tail], max_tokens=1, **nvext(tell_route=True))
+    def hit_rate(prompt: int, tail: int) -> float:
+        """Sends one of the prompts, each of other tokens, and a token more."""
+        tokens = [*[100 + prompt] * length, tail]
+        asked = completion("tiny", tokens, max_tokens=1, **nvext(tell_route=True))
         return route_of(deployment.client.post("/v1/completions", asked).json()).kv_hit_rate
 
     nats_of(deployment).kill()
-    assert hit_rate(1) == hit_rate(2) == 0.0
+    assert hit_rate(0, 1) == hit_rate(0, 2) == 0.0
 
     nats_of(deployment).restart()
-    # What was told meanwhile is lost or told again; either way these are told.
-    prefix[:] = [101] * len(prefix)
-    tails = iter(range(3, 100_000))
-    assert eventually(
-        lambda: hit_rate(next(tails)), what="the router hears of the blocks", within=30.0
-    ) == pytest.approx(4 / 5)
+    prompts = iter(range(1, 1000))
+
+    def hears() -> float:
+        # A worker tells of blocks once, so that each time there must be new ones.
+        prompt = next(prompts)
+        hit_rate(prompt, 1)
+        return hit_rate(prompt - 1, 2)
+
+    assert eventually(hears, what="the router hears of the blocks", within=30.0) == pytest.approx(
+        4 / 5
+    )

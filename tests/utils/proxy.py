@@ -45,6 +45,7 @@ class Proxy:
         self._upstream = port
         self._state = _State.PASSING
         self._writers: set[asyncio.StreamWriter] = set()
+        self._joins: set[asyncio.Task[object]] = set()
         self._accepted = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
         #: Where it listens.
@@ -114,28 +115,31 @@ class Proxy:
 
     async def _become(self, state: _State) -> None:
         self._state = state
-        if state is _State.PASSING:
-            self._flowing.set()
-        else:
+        if state is _State.HELD:
             self._flowing.clear()
+        else:
+            # What has waited until a cut wakes to find its connections gone.
+            self._flowing.set()
         if state is _State.CUT:
             for writer in list(self._writers):
                 _reset(writer)
             self._writers.clear()
 
     async def _end(self) -> None:
-        await self._become(_State.CUT)
         self._server.close()
-        current = asyncio.current_task()
-        tasks = [task for task in asyncio.all_tasks() if task is not current]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._become(_State.CUT)
+        # Not cancelled: they end by themselves, now that their connections are gone.
+        if self._joins:
+            await asyncio.wait(self._joins)
 
     async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._state is _State.CUT:
             _reset(writer)
             return
+        task = asyncio.current_task()
+        assert task is not None
+        self._joins.add(task)
+        task.add_done_callback(self._joins.discard)
         self._accepted += 1
         self._writers.add(writer)
         ends = [writer]
@@ -144,6 +148,9 @@ class Proxy:
             await self._flowing.wait()
             upstream, onward = await asyncio.open_connection("127.0.0.1", self._upstream)
             ends.append(onward)
+            if writer.transport.is_closing():
+                # It was cut meanwhile.
+                return
             self._writers.add(onward)
             await asyncio.gather(self._pump(reader, onward), self._pump(upstream, writer))
         except OSError:
