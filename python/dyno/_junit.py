@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from dyno import _pytest_private as private
+from dyno import _pytest_session as private
 
 __all__ = ["JunitKeeper", "JunitSender"]
 

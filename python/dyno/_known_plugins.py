@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from dyno import _pytest_private as private
+from dyno import _pytest_session as private
 from dyno._junit import JunitKeeper, JunitSender
 
 __all__ = [

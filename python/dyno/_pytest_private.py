@@ -16,7 +16,6 @@ import pytest
 from _pytest import cacheprovider, fixtures, mark, pathlib, unraisableexception
 from _pytest import python as pytest_python
 from _pytest._io import TerminalWriter
-from _pytest.junitxml import xml_key
 from _pytest.mark import KeywordMatcher, ParameterSet
 from _pytest.pathlib import bestrelpath
 from _pytest.warnings import warning_record_to_str
@@ -33,7 +32,6 @@ __all__ = [
     "file_of",
     "fixture_definitions",
     "fixture_param_ids",
-    "forget_xml_log",
     "import_root",
     "ini_options",
     "is_below_arguments",
@@ -56,7 +54,6 @@ __all__ = [
     "use_own_basetemp",
     "use_terminal_style",
     "warning_text",
-    "xml_log",
 ]
 
 
@@ -393,15 +390,3 @@ def warning_text(warning_message: Any) -> str:
 def relative_path(start: Path, path: str) -> str:
     """``path`` as pytest shows it (``bestrelpath``)."""
     return bestrelpath(start, start / path)
-
-
-def xml_log(config: pytest.Config) -> Any:
-    """What writes the file of ``--junitxml``, or ``None`` (``junitxml.xml_key``)."""
-    return config.stash.get(xml_key, None)
-
-
-def forget_xml_log(config: pytest.Config) -> None:
-    """Let pytest take nothing down for what :func:`xml_log` says (``pytest_unconfigure`` of
-    ``junitxml`` unregisters it)."""
-    if xml_key in config.stash:
-        del config.stash[xml_key]

@@ -1,4 +1,5 @@
-"""Private names of pytest's sessions: what is set up, what failed, in which order tests run.
+"""Private names of pytest's sessions: what is set up, what failed, in which order tests run,
+and what writes of it.
 
 Checked on pytest 8.0, 8.4, 9.0 and 9.2, as those of `_pytest_private`.
 """
@@ -11,15 +12,18 @@ from typing import Any
 
 import pytest
 from _pytest import fixtures
+from _pytest.junitxml import xml_key
 
 __all__ = [
     "counts_every_test",
     "forget_failures",
+    "forget_xml_log",
     "has_order_of_its_own",
     "is_anything_set_up",
     "is_of_pytest",
     "last_failed",
     "tear_everything_down",
+    "xml_log",
 ]
 
 
@@ -86,3 +90,15 @@ def is_of_pytest(function: Any) -> bool:
     """Whether a hook is pytest's own, or dyno's (``_pytest``)."""
     module = getattr(function, "__module__", None) or ""
     return module.partition(".")[0] in ("_pytest", "dyno")
+
+
+def xml_log(config: pytest.Config) -> Any:
+    """What writes the file of ``--junitxml``, or ``None`` (``junitxml.xml_key``)."""
+    return config.stash.get(xml_key, None)
+
+
+def forget_xml_log(config: pytest.Config) -> None:
+    """Let pytest take nothing down for what :func:`xml_log` says (``pytest_unconfigure`` of
+    ``junitxml`` unregisters it)."""
+    if xml_key in config.stash:
+        del config.stash[xml_key]
