@@ -1,14 +1,18 @@
 """A door before the frontend, where what it answers is changed.
 
 It speaks HTTP/1.1 on both sides, one thread a connection, and passes on as it comes what it is not
-to change. A client that hangs up during a stream is hung up for at the frontend, unless the
-breakage is that it is not.
+to change. When a client hangs up the door hangs up at the frontend, unless the breakage is that it
+does not.
 """
 
 from __future__ import annotations
 
 import http.client
+import selectors
+import socket
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from breakages import Breakage
@@ -21,6 +25,9 @@ BY_THE_HOP = {"connection", "content-length", "host", "keep-alive", "transfer-en
 
 # The longest request of the suite takes a tenth of it.
 SECONDS = 120.0
+
+# Between two looks whether a request is over.
+LOOK_SECONDS = 0.05
 
 
 def serve(breakage: Breakage, outside: tuple[str, int], inside: tuple[str, int]) -> None:
@@ -59,18 +66,50 @@ class _Door(BaseHTTPRequestHandler):
         try:
             sent = {n: v for n, v in self.headers.items() if n.lower() not in BY_THE_HOP}
             there.request(self.command, self.path, body, sent)
-            answer = there.getresponse()
+            with self._hung_up_for(there):
+                answer = there.getresponse()
+                if answer.headers.get_content_type() == "text/event-stream":
+                    self._stream(answer)
+                else:
+                    self._whole(answer)
         except (OSError, http.client.HTTPException):
-            # It is not up yet, or no more: the client sees what it would see without the door.
+            # One of the two is not there, or no more: the other sees what it would see without the
+            # door.
             self.close_connection = True
-            return
-        try:
-            if answer.headers.get_content_type() == "text/event-stream":
-                self._stream(answer)
-            else:
-                self._whole(answer)
         finally:
             there.close()
+
+    @contextmanager
+    def _hung_up_for(self, there: http.client.HTTPConnection) -> Iterator[None]:
+        """In the block a client that hangs up is heard, and the frontend is told."""
+        is_over = threading.Event()
+        # The connection forgets it where the frontend will close.
+        inside = there.sock
+
+        def listen() -> None:
+            with selectors.DefaultSelector() as selector:
+                selector.register(self.connection, selectors.EVENT_READ)
+                while not is_over.is_set():
+                    if not selector.select(LOOK_SECONDS):
+                        continue
+                    with suppress(OSError):
+                        if self.connection.recv(1, socket.MSG_PEEK):
+                            return
+                    # It may have been hung up there too.
+                    with suppress(OSError):
+                        inside.shutdown(socket.SHUT_RDWR)
+                    return
+
+        if self.change.deaf:
+            yield
+            return
+        listener = threading.Thread(target=listen, daemon=True)
+        listener.start()
+        try:
+            yield
+        finally:
+            is_over.set()
+            listener.join()
 
     def _whole(self, answer: http.client.HTTPResponse) -> None:
         reply = Reply(answer.status, answer.headers.get("content-type", ""), answer.read())
@@ -92,10 +131,9 @@ class _Door(BaseHTTPRequestHandler):
                     if heard:
                         self.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
                 except OSError:
-                    self.close_connection = True
-                    heard = False
                     if not self.change.deaf:
-                        return
+                        raise
+                    heard = False
         if heard:
             self.wfile.write(b"0\r\n\r\n")
 
