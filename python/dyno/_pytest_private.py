@@ -7,6 +7,8 @@ what dyno would lose without it.
 from __future__ import annotations
 
 import argparse
+import atexit
+import contextlib
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -187,6 +189,11 @@ def use_own_basetemp(config: pytest.Config, name: str) -> None:
         base: Path = factory.getbasetemp() / f"popen-{name}"
         base.mkdir(mode=0o700, exist_ok=True)
         factory._basetemp = base
+        # Who claimed the run's folder removes those of old runs, and nobody beside it. Since 9.2
+        # that is at the session's end, before at the process's.
+        with contextlib.suppress(AttributeError):
+            factory._exit_stack.pop_all()
+        atexit.unregister(pathlib.cleanup_numbered_dir)
 
 
 def fixture_definitions(item: pytest.Item) -> Iterator[tuple[str, Any]]:

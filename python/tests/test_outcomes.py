@@ -250,3 +250,29 @@ def test_a_session_fixture_lives_through_a_workers_units(tmp_path: Path) -> None
     got = run_dyno(folder, "-n", "2")
     assert got.code == 0, got.text
     assert log.read_text().split() == ["up", "up"]
+
+
+def test_old_temporary_folders_are_removed_by_one_process(tmp_path: Path) -> None:
+    """As pytest does. Several at once would be in each other's way, and pytest warns of that."""
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    conftest = f"""
+import os
+import pathlib
+from _pytest import pathlib as private
+
+remove = private.cleanup_numbered_dir
+
+def noted(*args, **options):
+    pathlib.Path({str(notes)!r}, str(os.getpid())).touch()
+    remove(*args, **options)
+
+private.cleanup_numbered_dir = noted
+"""
+    tests = "".join(f"def test_{number}(tmp_path): pass\n" for number in range(20))
+    write_suite(tmp_path / "suite", {"conftest.py": conftest, "test_a.py": tests})
+
+    got = run_dyno(tmp_path / "suite", "-n", "4")
+
+    assert got.closing_counts() == {"passed": 20}, got.text
+    assert len(list(notes.iterdir())) == 1, got.text
