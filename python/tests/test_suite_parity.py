@@ -10,8 +10,10 @@ from running import run_dyno, run_pytest
 
 ROOT = Path(__file__).parents[2]
 
-# What pytest runs in two minutes, one test after the other, on two idle cores.
-AREAS = ["tests/planner", "tests/serve"]
+# Tests that share a deployment and tests that have their own, some that are skipped, some that fail
+# as expected: what pytest runs in a minute, one test after the other, on two idle cores.
+FILES = ["bad_requests", "completions", "disaggregation", "kv_routing", "membership", "stop"]
+AREAS = ["tests/planner", *(f"tests/serve/test_{name}.py" for name in FILES)]
 SUITE_TIMEOUT = 600
 
 
