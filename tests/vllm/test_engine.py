@@ -23,6 +23,8 @@ pytestmark = [
     pytest.mark.vllm,
     # It is the start that takes long, a minute or two.
     pytest.mark.slow,
+    # An engine has 2.2 GiB.
+    pytest.mark.resources(memory="3 GiB"),
 ]
 
 SPEC = VllmSpec(block_size=32, max_model_len=2048)

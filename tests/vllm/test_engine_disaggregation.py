@@ -25,6 +25,8 @@ pytestmark = [
     pytest.mark.router,
     # It is the start that takes long, a minute or two.
     pytest.mark.slow,
+    # An engine has 2.2 GiB.
+    pytest.mark.resources(memory="7 GiB"),
 ]
 
 NIXL: dict[str, object] = {
