@@ -11,6 +11,7 @@ mod limits;
 mod lost_template;
 mod planning;
 mod pressure;
+mod share;
 mod siblings;
 mod step;
 mod template;
