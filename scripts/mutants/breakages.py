@@ -450,7 +450,8 @@ _PLANNER = (
     ),
     Breakage(
         "leading-silence-counts",
-        "the time before the first request is taken for a load of nothing",
+        "the time before the first request is taken for a load of nothing (its tests are skipped "
+        "where pandas, pmdarima, filterpy or prophet is missing)",
         ("tests/planner/test_predictors.py",),
         source=Source(
             f"{PLANNER}.load.predictors",

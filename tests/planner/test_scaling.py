@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.planner.deployments import decoding, planner, tick
+from tests.planner.deployments import decoding, planner, tick, worker
 
 if TYPE_CHECKING:
     from dynamo.planner.core.state_machine import PlannerScalingState
@@ -49,6 +49,18 @@ def decide(
 )
 def test_load_decides(kv_tokens: list[int], replicas: int | None, reason: str) -> None:
     assert decide(planner(), kv_tokens) == (replicas, reason)
+
+
+@pytest.mark.parametrize(
+    ("waiting", "replicas"), [((1, 199), None), ((1, 200), 3)], ids=["just-below", "at-the-bound"]
+)
+def test_what_waits_counts_as_what_is_held(waiting: tuple[int, int], replicas: int | None) -> None:
+    full = worker(decode=(1, 400), queued_decode=(1, 200), queued_prefill=waiting)
+    decision = tick(
+        planner(), decode=[full, decoding(500)], ready_num_decode=2, expected_num_decode=2
+    )
+
+    assert (None if decision is None else decision.num_decode) == replicas
 
 
 def test_nothing_is_decided_while_a_scaling_is_under_way() -> None:
