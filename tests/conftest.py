@@ -49,7 +49,19 @@ def dynamo_python() -> str:
 def vllm_python(pytestconfig: pytest.Config) -> str:
     """The interpreter that has vLLM beside Dynamo; without one its tests are skipped."""
     made = pytestconfig.rootpath / ".venv/vllm/venv/bin/python"
-    return engine_python("DYNAMO_VLLM_PYTHON", made, "make vllm")
+    return engine_python("vllm", "vLLM: make vllm", made)
+
+
+@pytest.fixture(scope="session")
+def sglang_python() -> str:
+    """The interpreter that has SGLang beside Dynamo; without one its tests are skipped."""
+    return engine_python("sglang", "SGLang: an environment with ai-dynamo[sglang]==1.4.2")
+
+
+@pytest.fixture(scope="session")
+def trtllm_python() -> str:
+    """The interpreter that has TensorRT-LLM beside Dynamo; without one its tests are skipped."""
+    return engine_python("trtllm", "TensorRT-LLM: an environment with ai-dynamo[trtllm]==1.4.2")
 
 
 @pytest.fixture

@@ -31,7 +31,9 @@ from dyno.dynamo import (
     RouterSpec,
     Service,
     Services,
+    SglangSpec,
     Tls,
+    TrtllmSpec,
     VllmSpec,
     Worker,
     missing,
@@ -198,6 +200,31 @@ def test_vllm_tells_its_events_where_it_is_told() -> None:
     assert "--kv-events-config" not in silent
     assert spoken["--model"] == "/model"
     assert spoken["--served-model-name"] == "tiny"
+
+
+def test_sglang_is_told_of_its_pages_and_its_role() -> None:
+    plain = options(SglangSpec(block_size=32).arguments(ASSIGNED))
+    assert (plain["--model-path"], plain["--served-model-name"]) == ("/model", "tiny")
+    assert plain["--page-size"] == "32"
+    assert json.loads(plain["--kv-events-config"] or "")["endpoint"] == "tcp://*:4242"
+    assert not {"--disaggregation-mode", "--device", "--mem-fraction-static"} & set(plain)
+
+    prefill = SglangSpec(role=Role.PREFILL, device="cpu", memory=0.5, kv_events=False)
+    told = options(prefill.arguments(ASSIGNED))
+    assert told["--disaggregation-mode"] == "prefill"
+    assert told["--disaggregation-bootstrap-port"] == "4242"
+    assert (told["--device"], told["--mem-fraction-static"]) == ("cpu", "0.5")
+    assert "--kv-events-config" not in told
+
+
+def test_trtllm_is_told_of_its_blocks_and_its_role() -> None:
+    spec = TrtllmSpec(role=Role.DECODE, block_size=64, settings={"max_batch_size": 8})
+    told = options(spec.arguments(ASSIGNED))
+    assert told["--disaggregation-mode"] == "decode"
+    assert told["--kv-block-size"] == "64"
+    assert json.loads(told["--override-engine-args"] or "") == {"max_batch_size": 8}
+    assert "--publish-kv-events" in told
+    assert "--publish-kv-events" not in options(TrtllmSpec(kv_events=False).arguments(ASSIGNED))
 
 
 def test_planner_is_told_what_to_look_at() -> None:

@@ -450,13 +450,13 @@ _PLANNER = (
     ),
     Breakage(
         "leading-silence-counts",
-        "the time before the first request is taken for a load of nothing (its tests are skipped "
-        "where pandas, pmdarima, filterpy or prophet is missing)",
+        "the time before the first request is taken for a load of nothing",
         ("tests/planner/test_predictors.py",),
         source=Source(
             f"{PLANNER}.load.predictors",
-            "if value == 0 and not self._seen_nonzero_since_idle_reset:",
-            "if False:",
+            # The constant predictor's, and those of the predictors that inherit it.
+            "reset:\n            # Skip the beginning",
+            "reset and False:\n            # Skip the beginning",
         ),
     ),
     Breakage(

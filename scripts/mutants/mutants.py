@@ -18,9 +18,10 @@ import time
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from importlib.machinery import PathFinder
 from pathlib import Path
 
-from breakages import BREAKAGES, NONE, Breakage
+from breakages import BREAKAGES, NONE, Breakage, Source
 
 __all__: list[str] = []
 
@@ -67,6 +68,8 @@ def main() -> None:
     """Runs the breakages that are asked for, or all; exit code 1 where one was not noticed."""
     options = parse()
     chosen = [BREAKAGES[name] for name in options.names] or list(BREAKAGES.values())
+    if astray := [each.name for each in chosen if each.source and not applies(each.source)]:
+        sys.exit(f"not once in the module's text what is to be changed: {', '.join(astray)}")
     files = sorted({file for breakage in chosen for file in breakage.tests})
     whole = run(options, files, {"DYNO_BREAKAGE": NONE.name})
     print(f"a whole Dynamo: {len(whole.passed)} passed, {len(whole.failed)} failed", flush=True)
@@ -97,6 +100,21 @@ def parse() -> argparse.Namespace:
     if unknown := [name for name in options.names if name not in BREAKAGES]:
         parser.error(f"no such breakage: {', '.join(unknown)}; there are: {', '.join(BREAKAGES)}")
     return options
+
+
+def applies(source: Source) -> bool:
+    """Whether the module has the text exactly once: else its import fails, which any test of it
+    would notice. Nothing is imported for it."""
+    name, *rest = source.module.split(".")
+    spec = PathFinder.find_spec(name)
+    for part in rest:
+        if spec is None or spec.submodule_search_locations is None:
+            return False
+        name = f"{name}.{part}"
+        spec = PathFinder.find_spec(name, list(spec.submodule_search_locations))
+    if spec is None or spec.origin is None:
+        return False
+    return Path(spec.origin).read_text().count(source.old) == 1
 
 
 def attempt(options: argparse.Namespace, breakage: Breakage, whole: Run) -> Row:

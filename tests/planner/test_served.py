@@ -28,7 +28,7 @@ DECIDED_SECONDS = 30.0
 
 @pytest.fixture(autouse=True)
 def _process_imports() -> None:
-    # ai-dynamo 1.4.2 names none of them, and they are too large to install for two tests.
+    # ai-dynamo 1.4.2 asks for none of them.
     for name in ("prometheus_api_client", "plotly", "pandas", "pmdarima", "filterpy", "prophet"):
         pytest.importorskip(name, reason=f"the process of dynamo.planner needs {name}")
 

@@ -45,16 +45,17 @@ __all__ = [
 PROMPT = "the quick brown fox"
 
 
-def engine_python(variable: str, made: Path, how: str) -> str:
-    """The interpreter that an environment variable names, or else the one that was made; where
-    there is neither the test is skipped, and the reason says how to get one."""
+def engine_python(engine: str, what: str, made: Path | None = None) -> str:
+    """The interpreter that `DYNAMO_<ENGINE>_PYTHON` names, or else the one that was made; where
+    there is neither the test is skipped, and the reason says what is missing."""
+    variable = f"DYNAMO_{engine.upper()}_PYTHON"
     named = os.environ.get(variable)
     if named:
         if not os.access(named, os.X_OK):
             pytest.fail(f"{variable} names no interpreter: {named}", pytrace=False)
         return named
-    if not made.exists():
-        pytest.skip(f"needs an engine of its own: {how}, or {variable}=/path/to/python")
+    if made is None or not made.exists():
+        pytest.skip(f"needs a real {what}; {variable}=/path/to/python names its interpreter")
     return str(made)
 
 

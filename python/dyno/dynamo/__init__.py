@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dyno.dynamo.client import Client, EventStream, Refused, Reply, StreamCut
     from dyno.dynamo.deployment import Deployment
+    from dyno.dynamo.engines import SglangSpec, TrtllmSpec, VllmSpec
     from dyno.dynamo.events import SseEvent, sse_events
     from dyno.dynamo.frontend import BusyThresholds, Frontend, FrontendSpec, RouterMode, Tls
     from dyno.dynamo.payloads import (
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from dyno.dynamo.services import Etcd, Nats, Service, Services, etcd, missing, nats
     from dyno.dynamo.streams import read_chat_stream, read_completion_stream
     from dyno.dynamo.waiting import Overdue, eventually
-    from dyno.dynamo.workers import Engine, MockerSpec, Model, Role, VllmSpec, Worker, WorkerSpec
+    from dyno.dynamo.workers import Engine, MockerSpec, Model, Role, Worker, WorkerSpec
 
 __all__ = [
     "ApiError",
@@ -81,10 +82,12 @@ __all__ = [
     "Sample",
     "Service",
     "Services",
+    "SglangSpec",
     "SseEvent",
     "StreamCut",
     "StreamedReply",
     "Tls",
+    "TrtllmSpec",
     "Usage",
     "VllmSpec",
     "Worker",
@@ -115,6 +118,7 @@ __all__ = [
 _MODULES = {
     "client": ("Client", "EventStream", "Refused", "Reply", "StreamCut"),
     "deployment": ("Deployment",),
+    "engines": ("SglangSpec", "TrtllmSpec", "VllmSpec"),
     "events": ("SseEvent", "sse_events"),
     "frontend": ("BusyThresholds", "Frontend", "FrontendSpec", "RouterMode", "Tls"),
     "payloads": (
@@ -147,7 +151,7 @@ _MODULES = {
     "services": ("Etcd", "Nats", "Service", "Services", "etcd", "missing", "nats"),
     "streams": ("read_chat_stream", "read_completion_stream"),
     "waiting": ("Overdue", "eventually"),
-    "workers": ("Engine", "MockerSpec", "Model", "Role", "VllmSpec", "Worker", "WorkerSpec"),
+    "workers": ("Engine", "MockerSpec", "Model", "Role", "Worker", "WorkerSpec"),
 }
 
 

@@ -147,7 +147,7 @@ class Deployment:
         process = self._bench.process(
             [self._python, "-m", "dynamo.router", *spec.arguments()],
             name=f"router-{len(self.routers) + 1}",
-            env=self._environment(),
+            env=self.environment,
             cwd=self._folder,
             ready=lambda: self._has(spec.namespace, "router", "generate"),
             ready_timeout=READY_SECONDS,
@@ -167,7 +167,7 @@ class Deployment:
         process = self._bench.process(
             [self._python, "-m", "dynamo.planner", *spec.arguments(self.model.name)],
             name=f"planner-{len(self.planners) + 1}",
-            env=self._environment(),
+            env=self.environment,
             cwd=self._folder,
             ready=lambda: self._has(spec.namespace, "Planner", "generate"),
             ready_timeout=PLANNER_READY_SECONDS,
@@ -334,7 +334,7 @@ class Deployment:
         process = self._bench.process(
             command,
             name="frontend" if number == 1 else f"frontend-{number}",
-            env={**self._environment(), **spec.variables},
+            env={**self.environment, **spec.variables},
             cwd=self._folder,
             ready=lambda: self._answer_all(self.frontends[number - 1]),
             ready_timeout=READY_SECONDS,
@@ -353,7 +353,7 @@ class Deployment:
         process = self._bench.process(
             command,
             name=f"{spec.role.value}-{number + 1}",
-            env={**self._environment(), **own},
+            env={**self.environment, **own},
             cwd=self._folder,
             ready=[dyno.log(STATUS_SERVER), lambda: self.workers[number].takes_requests()],
             ready_timeout=spec.ready_seconds,
@@ -364,8 +364,10 @@ class Deployment:
         self.workers.append(worker)
         return worker
 
-    def _environment(self) -> dict[str, str]:
-        """What keeps a process of the deployment to its folder and to loopback."""
+    @property
+    def environment(self) -> dict[str, str]:
+        """What keeps a process of the deployment to its folder and to loopback, and lets it find
+        the others; for a process of a test's own, too."""
         return {
             **self.planes.environment(self.discovery, self.services),
             # A worker serves the model's files to the frontend from here.

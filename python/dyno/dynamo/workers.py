@@ -1,12 +1,11 @@
 """Workers: what an engine is told to be, and what it says of itself.
 
-An engine is Dynamo's mocker, which plays vLLM, SGLang or TensorRT-LLM, or a real vLLM. A deployment
-takes whatever is a `WorkerSpec`.
+An engine is Dynamo's mocker, which plays vLLM, SGLang or TensorRT-LLM, or a real one
+(`dyno.dynamo.engines`). A deployment takes whatever is a `WorkerSpec`.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -24,7 +23,6 @@ __all__ = [
     "MockerSpec",
     "Model",
     "Role",
-    "VllmSpec",
     "Worker",
     "WorkerSpec",
 ]
@@ -193,87 +191,6 @@ class MockerSpec:
     def environment(self) -> dict[str, str]:
         """What it has besides what every worker has."""
         return dict(self.variables)
-
-
-@dataclass(frozen=True)
-class VllmSpec:
-    """A real vLLM under Dynamo, by default on the CPU.
-
-    Attributes:
-        python: the interpreter that has vLLM; it lives in an environment of its own.
-        kv_events: whether it tells the KV router what it holds.
-        cache_gib: KV cache on the CPU, in GiB.
-        threads: OpenMP threads. One, for a model that is tiny: engines that share processors, each
-            with a thread bound to every one of them, wait for each other.
-        transfer: vLLM's `--kv-transfer-config`, which a prefill worker must have.
-        nixl_port: where its NIXL connector tells others of its memory; each worker that transfers
-            by NIXL needs one of its own.
-        cache: where vLLM keeps what it finds out about a model's class, by a process of its own and
-            8 s of CPU. By default under the deployment's home, which is new each time.
-        eager: compile nothing, which takes longer than any test: 47 s of a start on two cores.
-        extra: further options, as they are.
-    """
-
-    python: str | None = None
-    role: Role = Role.AGGREGATED
-    block_size: int = 128
-    max_model_len: int = 512
-    kv_events: bool = True
-    cache_gib: int = 1
-    threads: int = 1
-    namespace: str = "dynamo"
-    model_name: str | None = None
-    transfer: dict[str, object] | None = None
-    nixl_port: int | None = None
-    cache: Path | None = None
-    eager: bool = True
-    # 37 s of CPU, mostly imports by four processes. Alone on two cores that takes 30 s, beside a
-    # load of 20 it was not done after 240 s.
-    ready_seconds: float = 600.0
-    extra: tuple[str, ...] = ()
-    engine: Engine = field(default=Engine.VLLM, init=False)
-
-    @property
-    def module(self) -> str:
-        """What `python -m` runs."""
-        return "dynamo.vllm"
-
-    def arguments(self, assigned: Assigned) -> list[str]:
-        """The options of `dynamo.vllm`, some of which are vLLM's, that say the same."""
-        arguments = ["--model", str(assigned.model), "--served-model-name", assigned.name]
-        arguments += ["--disaggregation-mode", self.role.value]
-        arguments += ["--max-model-len", str(self.max_model_len)]
-        arguments += ["--block-size", str(self.block_size)]
-        if self.kv_events:
-            events = {
-                "enable_kv_cache_events": True,
-                "publisher": "zmq",
-                # To an address without a star vLLM connects, and nobody hears it.
-                "endpoint": f"tcp://*:{assigned.port()}",
-            }
-            arguments += ["--kv-events-config", json.dumps(events)]
-        if self.transfer is not None:
-            arguments += ["--kv-transfer-config", json.dumps(self.transfer)]
-        if self.eager:
-            arguments.append("--enforce-eager")
-        return [*arguments, *self.extra]
-
-    def environment(self) -> dict[str, str]:
-        """Its caches, its threads, what it compiles, and where NIXL listens."""
-        variables = {
-            "VLLM_CPU_KVCACHE_SPACE": str(self.cache_gib),
-            "VLLM_CPU_OMP_THREADS_BIND": "nobind",
-            "OMP_NUM_THREADS": str(self.threads),
-        }
-        if self.cache is not None:
-            variables["VLLM_CACHE_ROOT"] = str(self.cache)
-        if self.eager:
-            # The option leaves what is compiled apart from the model.
-            variables["TORCH_COMPILE_DISABLE"] = "1"
-        if self.nixl_port is not None:
-            variables["VLLM_NIXL_SIDE_CHANNEL_HOST"] = "127.0.0.1"
-            variables["VLLM_NIXL_SIDE_CHANNEL_PORT"] = str(self.nixl_port)
-        return variables
 
 
 @dataclass(frozen=True)

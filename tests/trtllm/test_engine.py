@@ -1,0 +1,53 @@
+"""Real TensorRT-LLM on a GPU: what holds for every engine holds for it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import pytest
+from dyno.dynamo import Role, TrtllmSpec
+
+from tests.utils.deploying import Deploy
+from tests.utils.deployment import Deployment
+from tests.utils.engines import DisaggregationTests, ServingTests
+
+pytestmark = [
+    pytest.mark.nightly,
+    pytest.mark.e2e,
+    pytest.mark.gpu_1,
+    pytest.mark.trtllm,
+    pytest.mark.trtllm_marker,
+    # It is the start that takes long, a minute or two.
+    pytest.mark.slow,
+]
+
+SPEC = TrtllmSpec(block_size=32, max_model_len=2048)
+
+
+@pytest.fixture(scope="module")
+def spec(trtllm_python: str) -> TrtllmSpec:
+    return replace(SPEC, python=trtllm_python)
+
+
+@pytest.fixture(scope="module")
+def served(deploy_module: Deploy, spec: TrtllmSpec) -> Deployment:
+    return deploy_module(spec)
+
+
+@pytest.fixture(scope="module")
+def apart(deploy_module: Deploy, spec: TrtllmSpec) -> Deployment:
+    prefill, decode = (replace(spec, role=role) for role in (Role.PREFILL, Role.DECODE))
+    return deploy_module(prefill, decode)
+
+
+class TestServing(ServingTests):
+    steady: ClassVar[dict[str, Any]] = {"temperature": 0.0}
+    endless: ClassVar[dict[str, Any]] = {"ignore_eos": True}
+    long: ClassVar[int] = 2000
+
+
+@pytest.mark.router
+class TestDisaggregation(DisaggregationTests):
+    steady: ClassVar[dict[str, Any]] = {"temperature": 0.0}
+    endless: ClassVar[dict[str, Any]] = {"ignore_eos": True}
