@@ -120,3 +120,24 @@ def test_a_hook_that_only_adds_a_marker_does_not_force_the_import(folder: Path) 
     # Any test may be skipped, so the marker that the hook adds asks for all.
     agree(folder, "-m", "skip")
     assert len(imported(folder)) == 4
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        "pytest.skip('not here', allow_module_level=True)\n",
+        "pytest.importorskip('no_such_module')\n",
+        "if not hasattr(pytest, 'absent'):\n    pytest.skip('not here', allow_module_level=True)\n",
+        "import no_such_module\n",
+    ],
+    ids=["skip", "importorskip", "condition", "error"],
+)
+def test_file_that_skips_itself_or_fails_counts_though_nothing_of_it_is_selected(
+    folder: Path, says: str
+) -> None:
+    (folder / "test_itself.py").write_text(
+        SAYS + says + "@pytest.mark.other\ndef test_7(): pass\n"
+    )
+    # What was found out the first time is kept the second.
+    for _ in range(3):
+        agree(folder, "-m", "wanted", "-rs")

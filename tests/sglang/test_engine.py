@@ -1,4 +1,4 @@
-"""Real SGLang on a GPU: what holds for every engine holds for it."""
+"""Real SGLang on the CPU: what holds for every engine holds for it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ from tests.utils.engines import DisaggregationTests, ServingTests
 pytestmark = [
     pytest.mark.nightly,
     pytest.mark.e2e,
-    pytest.mark.gpu_1,
+    pytest.mark.gpu_0,
     pytest.mark.sglang,
     # It is the start that takes long, a minute or two.
     pytest.mark.slow,
+    # An engine has 2.2 GiB.
+    pytest.mark.resources(memory="3 GiB"),
 ]
 
-SPEC = SglangSpec(block_size=16, max_model_len=2048, memory=0.3)
+SPEC = SglangSpec(block_size=16, max_model_len=2048, device="cpu", memory=0.3)
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,16 @@ from dyno.dynamo.workers import Assigned, Engine, Role
 
 __all__ = ["SglangSpec", "TrtllmSpec", "VllmSpec"]
 
+# SGLang's kernels for a CPU are in no package. With these it computes by PyTorch alone, but for
+# rotary positions, which it takes from vLLM's package. It would take half of the memory for its
+# cache. Found with SGLang 0.5.16 in November 2026.
+ON_CPU = [
+    *("--attention-backend", "torch_native"),
+    *("--sampling-backend", "pytorch"),
+    "--disable-overlap-schedule",
+    *("--max-total-tokens", "16384"),
+]
+
 
 @dataclass(frozen=True)
 class VllmSpec:
@@ -97,12 +107,13 @@ class VllmSpec:
 
 @dataclass(frozen=True)
 class SglangSpec:
-    """A real SGLang under Dynamo, by default on a GPU.
+    """A real SGLang under Dynamo, by default on the device that it finds.
 
     Attributes:
         python: the interpreter that has SGLang; it lives in an environment of its own.
         block_size: SGLang's page.
-        device: SGLang's `--device`, such as `cpu`; `None` for what it finds.
+        device: SGLang's `--device`; `None` for what it finds. On the `cpu` it is told to use no
+            kernel that needs one of its own.
         memory: the share of the device's memory that weights and cache may have; `None` for
             SGLang's own.
         transfer: what carries KV blocks from a prefill worker to a decode worker.
@@ -139,6 +150,8 @@ class SglangSpec:
         arguments += ["--context-length", str(self.max_model_len), "--enable-metrics"]
         if self.device is not None:
             arguments += ["--device", self.device]
+        if self.device == "cpu":
+            arguments += ON_CPU
         if self.memory is not None:
             arguments += ["--mem-fraction-static", str(self.memory)]
         if not self.graphs:

@@ -126,6 +126,11 @@ impl Work<'_> {
         let mut needed: HashSet<PathBuf> = HashSet::new();
         let mut worth_keeping = false;
         for (file, known) in self.project.layout().files.iter().zip(known) {
+            // What it says when it is imported is shown and counted, whatever is selected.
+            if known.skip.is_some() || !known.failures.is_empty() {
+                needed.insert(file.path.clone());
+                continue;
+            }
             match self.select(file, known).need() {
                 FileNeed::Skip {
                     deselected: Some(count),
