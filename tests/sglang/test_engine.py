@@ -23,7 +23,7 @@ pytestmark = [
     pytest.mark.resources(memory="3 GiB"),
 ]
 
-SPEC = SglangSpec(block_size=16, max_model_len=2048, device="cpu", memory=0.3)
+SPEC = SglangSpec(block_size=1, max_model_len=2048, device="cpu", memory=0.3)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def apart(deploy_module: Deploy, spec: SglangSpec) -> Deployment:
 class TestServing(ServingTests):
     steady: ClassVar[dict[str, Any]] = {"temperature": 0.0}
     endless: ClassVar[dict[str, Any]] = {"ignore_eos": True}
-    long: ClassVar[int] = 2000
+    long: ClassVar[int] = 300
 
 
 @pytest.mark.router

@@ -6,6 +6,7 @@ Each engine lives in an environment of its own, which the field `python` names.
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -166,8 +167,12 @@ class SglangSpec:
         return [*arguments, *self.extra]
 
     def environment(self) -> dict[str, str]:
-        """The variables that it is given."""
-        return dict(self.variables)
+        """What it is given, and where the tools are that it builds its kernels with: beside its
+        interpreter."""
+        if self.python is None:
+            return dict(self.variables)
+        path = os.pathsep.join([str(Path(self.python).parent), os.environ.get("PATH", os.defpath)])
+        return {"PATH": path, **self.variables}
 
 
 @dataclass(frozen=True)
