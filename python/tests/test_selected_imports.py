@@ -135,9 +135,7 @@ def test_a_hook_that_only_adds_a_marker_does_not_force_the_import(folder: Path) 
 def test_file_that_skips_itself_or_fails_counts_though_nothing_of_it_is_selected(
     folder: Path, says: str
 ) -> None:
-    (folder / "test_itself.py").write_text(
-        SAYS + says + "@pytest.mark.other\ndef test_7(): pass\n"
-    )
+    (folder / "test_itself.py").write_text(SAYS + says + "@pytest.mark.other\ndef test_7(): pass\n")
     # What was found out the first time is kept the second.
     for _ in range(3):
         agree(folder, "-m", "wanted", "-rs")
