@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 import pytest
-from dyno.dynamo import Role, SglangSpec
+from dyno.dynamo import SglangSpec
 
 from tests.utils.deploying import Deploy
 from tests.utils.deployment import Deployment
-from tests.utils.engines import DisaggregationTests, ServingTests
+from tests.utils.engines import ServingTests
 
 pytestmark = [
     pytest.mark.nightly,
@@ -36,19 +36,7 @@ def served(deploy_module: Deploy, spec: SglangSpec) -> Deployment:
     return deploy_module(spec)
 
 
-@pytest.fixture(scope="module")
-def apart(deploy_module: Deploy, spec: SglangSpec) -> Deployment:
-    prefill, decode = (replace(spec, role=role) for role in (Role.PREFILL, Role.DECODE))
-    return deploy_module(prefill, decode)
-
-
 class TestServing(ServingTests):
     steady: ClassVar[dict[str, Any]] = {"temperature": 0.0}
     endless: ClassVar[dict[str, Any]] = {"ignore_eos": True}
-    long: ClassVar[int] = 300
-
-
-@pytest.mark.router
-class TestDisaggregation(DisaggregationTests):
-    steady: ClassVar[dict[str, Any]] = {"temperature": 0.0}
-    endless: ClassVar[dict[str, Any]] = {"ignore_eos": True}
+    long: ClassVar[int] = 100
