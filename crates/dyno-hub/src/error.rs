@@ -307,14 +307,16 @@ impl FetchError {
         }
     }
 
-    /// Whether the Hub could not be asked, or not now, while the cache may have the model.
-    pub(crate) fn is_out_of_reach(&self) -> bool {
+    /// Whether the Hub could not be asked, or not now, or nothing can be written, while the cache
+    /// may have the model all the same.
+    pub(crate) fn leaves_the_cache(&self) -> bool {
         matches!(
             self,
             Self::NoNetwork { .. }
                 | Self::Server { .. }
                 | Self::RateLimited { .. }
                 | Self::Tls { .. }
+                | Self::Cache { .. }
         )
     }
 }
