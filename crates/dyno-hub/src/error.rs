@@ -10,7 +10,7 @@ use std::time::Duration;
 #[non_exhaustive]
 pub enum FetchError {
     /// The Hub has no repository of this name, or does not say so to whoever asked.
-    #[error("{hub} has no model {name:?}{}", if *.token { " that this token may see" } else { ", or shows it to nobody without a token" })]
+    #[error("{hub} has no model {name}{}", if *.token { " that this token may see" } else { ", or shows it to nobody without a token" })]
     NoRepository {
         /// The host that was asked.
         hub: String,
