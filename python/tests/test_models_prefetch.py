@@ -126,7 +126,7 @@ def test_what_passes_is_overcome(
         ("/api/*", Status(401, message="x"), "has no model org/name, or shows it", "HF_TOKEN"),
         ("/api/*", Status(404, "RepoNotFound"), "has no model org/name", "check the name"),
         ("*/resolve/*", Status(404, "EntryNotFound"), "and does not serve it", "HF_ENDPOINT"),
-        ("/api/*", Status(500, message="no\x1b[2J luck"), "answered 500 to 5 attempts", "later"),
+        ("/api/*", Status(500, body=b'{"error": "no\\u001b[2J luck"}'), "5 attempts", "later"),
         ("/api/*", rate_limit(3600), "for another 3600 s", "HF_TOKEN"),
         ("*/model.safetensors", Wrong(5), "came twice with a wrong checksum: sha256", "between"),
         ("*/model.safetensors", Cut(0), "cut model.safetensors of org/name off after", "later"),
@@ -359,7 +359,7 @@ def test_a_disk_that_takes_nothing(
 def test_models_of_tests(hub: Hub, tmp_path: Path) -> None:
     suite = tmp_path / "suite"
     suite.mkdir()
-    (suite / "test_a.py").write_text(
+    (suite / "test_models.py").write_text(
         "import pytest\n\n"
         "@pytest.mark.model('org/name', files='tokenizer')\n@pytest.mark.e2e\ndef test_a(): ...\n\n"
         "@pytest.mark.model('org/other')\ndef test_b(): ...\n\n"
@@ -386,7 +386,7 @@ def test_models_of_tests(hub: Hub, tmp_path: Path) -> None:
     assert of_tests("-k", "test_c").returncode == 5
     done = of_tests()
     assert done.returncode == 1 and "org/other  3 files" in done.stdout
-    assert 'test_a.py::test_d: "x/y/z" is no model\'s name' in done.stderr
+    assert 'test_models.py::test_d: "x/y/z" is no model\'s name' in done.stderr
 
 
 def test_a_terminal_shows_what_comes(hub: Hub, tmp_path: Path) -> None:
@@ -413,4 +413,4 @@ def test_a_terminal_shows_what_comes(hub: Hub, tmp_path: Path) -> None:
         assert process.wait(TIMEOUT) == 0
     assert b"org/name" in shown and b"KiB" in shown and b"left" in shown
     assert process.stdout is not None
-    assert process.stdout.read().startswith(b"org/name  3 files, 250.0 KiB, commit ")
+    assert process.stdout.read().startswith(b"org/name  3 files, 250 KiB, commit ")
