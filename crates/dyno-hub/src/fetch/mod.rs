@@ -1,8 +1,10 @@
 //! Models, brought to the cache.
 
+mod asking;
 mod file;
 mod model;
 mod refusal;
+mod space;
 
 use crate::cache::Repository;
 use crate::client::Client;
