@@ -115,7 +115,7 @@ async fn fetch_once(shared: &Arc<Shared>, request: &ModelRequest) -> Result<Snap
 }
 
 /// Asks the Hub which commit the revision is, and what is in it.
-async fn list(shared: &Shared, request: &ModelRequest) -> Result<Listing, FetchError> {
+pub(super) async fn list(shared: &Shared, request: &ModelRequest) -> Result<Listing, FetchError> {
     let client = &shared.client;
     let mut parts = vec!["api", "models"];
     parts.extend(request.name.as_str().split('/'));
