@@ -24,10 +24,10 @@ mod wanted;
 
 //LATER pub use cache::gc::{Collected, Garbage, GarbageKind, collect_garbage};
 //LATER pub use cache::inventory::{CachedModel, CachedRevision, inventory};
-pub use cache::look::cached;
+pub use cache::look::{cached, known_whole};
 //LATER pub use cache::verify::{Fault, FaultKind, Verification, verify};
 pub use error::FetchError;
-pub use fetch::{Options, Snapshot, fetch};
+pub use fetch::{Options, Snapshot, fetch, fetch_each};
 pub use pace::Patience;
 pub use place::{Place, Token, TokenSource};
 pub use progress::{Progress, Step, Wait};

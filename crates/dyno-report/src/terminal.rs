@@ -2,6 +2,7 @@
 
 use crate::canvas::{Canvas, Ink, Place};
 use crate::closing;
+use crate::models::Models;
 use crate::notices;
 use crate::outcomes::count;
 use crate::printed::{self, Prints};
@@ -32,6 +33,9 @@ pub struct Terminal {
     at: Duration,
     prints: Prints,
     processes: Processes,
+    models: Models,
+    /// What was printed last ended a line.
+    at_line_start: bool,
     end: End,
 }
 
@@ -83,6 +87,8 @@ impl Terminal {
             at: Duration::ZERO,
             prints: Prints::default(),
             processes: Processes::default(),
+            models: Models::default(),
+            at_line_start: true,
             end: End::Ahead,
         }
     }
@@ -99,6 +105,27 @@ impl Terminal {
         };
         count(&mut self.stats, &stamped.event, passes);
         self.show(&stamped.event);
+        let text = self.canvas.take();
+        if self.canvas.style.live {
+            self.above_the_last_line(text)
+        } else {
+            text
+        }
+    }
+
+    /// The text with what takes the last line away before it and puts it back after it.
+    fn above_the_last_line(&mut self, text: String) -> String {
+        if text.is_empty() && self.models.is_current(self.canvas.width()) {
+            return text;
+        }
+        self.models.hide(&mut self.canvas);
+        if let Some(last) = text.chars().last() {
+            self.at_line_start = last == '\n';
+        }
+        self.canvas.pass_on(&text);
+        if self.at_line_start {
+            self.models.show(&mut self.canvas);
+        }
         self.canvas.take()
     }
 
@@ -153,7 +180,18 @@ impl Terminal {
             | Event::Leaked { .. } => {
                 self.processes.take(event, &mut self.canvas);
             }
-            Event::Stopping { why } => self.stop = Some(why.clone()),
+            Event::ModelFetching { .. }
+            | Event::ModelWaiting { .. }
+            | Event::ModelReady { .. }
+            | Event::ModelUnavailable { .. } => {
+                let session = self.session.as_ref();
+                let verbosity = session.map_or(0, |session| session.live.verbosity);
+                self.models.take(event, verbosity, &mut self.canvas);
+            }
+            Event::Stopping { why } => {
+                self.models.over();
+                self.stop = Some(why.clone());
+            }
             Event::Summary { text } => {
                 if let Some(session) = &mut self.session {
                     session.plugin_sections.push_str(text);
@@ -254,6 +292,7 @@ impl Terminal {
     /// A worker that died in a test has its report; one that died between tests has not.
     fn finished(&mut self, exit: ExitCode, elapsed: Duration) {
         self.end = End::Shown;
+        self.models.over();
         let Some(session) = self.session.take() else {
             return;
         };
