@@ -133,13 +133,17 @@ impl ModelNeeds {
         if !self.lacks(test) {
             return None;
         }
-        let refused = self.refused.get(test).map(Vec::as_slice);
-        let hint = "hint: a model is named as in @pytest.mark.model(\"org/name\", revision=\"main\", \
-                    files=\"all\"); the name of a folder begins with / or ./";
-        let refused = refused.unwrap_or_default().iter();
-        let refused = refused.map(|why| format!("dyno: {why}\n{hint}"));
-        let missing = self.missing(test).cloned();
-        Some(refused.chain(missing).collect::<Vec<_>>().join("\n"))
+        let mut lines = Vec::new();
+        if let Some(refused) = self.refused.get(test) {
+            lines.extend(refused.iter().map(|why| format!("dyno: {why}")));
+            lines.push(
+                "hint: a model is named as in @pytest.mark.model(\"org/name\", revision=\"main\", \
+                 files=\"all\"); the name of a folder begins with / or ./"
+                    .to_owned(),
+            );
+        }
+        lines.extend(self.missing(test).cloned());
+        Some(lines.join("\n"))
     }
 
     fn missing(&self, test: &TestId) -> impl Iterator<Item = &String> {
@@ -264,7 +268,7 @@ impl Machine {
             }
             ModelNews::Unavailable { model, why, hint } => {
                 let key = key(&model);
-                let text = format!("dyno: the model {model} cannot be had: {why}\nhint: {hint}");
+                let text = format!("dyno: {model} cannot be had: {why}\nhint: {hint}");
                 self.models.pending.remove(&key);
                 let tests = self.models.count(&key);
                 self.models.unavailable.insert(key, text);

@@ -176,7 +176,7 @@ fn a_test_whose_model_cannot_be_had_is_told_why_and_is_not_tried_again() {
         why.starts_with("dyno: \"no--name\" is no model's name"),
         "{why}"
     );
-    let of_hub = "dyno: the model o/m cannot be had: it is gated\nhint: ask for it";
+    let of_hub = "dyno: o/m cannot be had: it is gated\nhint: ask for it";
     assert!(why.ends_with(of_hub), "{why}");
     let failed = report("a", Phase::Setup, Some(Outcome::Error));
     bench.says(GW1, [started("a"), failed, FromWorker::Next, finished("a")]);
