@@ -50,7 +50,7 @@ enum Command {
     Runs(commands::runs::Args),
     /// Tell what this machine allows for sealed tests, and what to change.
     Doctor(commands::doctor::Args),
-    /// Make model directories that real engines load.
+    /// Fetch, list, check and remove models; make small ones on the spot.
     Models(commands::models::Args),
     /// Serve one test session: started by the pytest plugin, not by hand.
     #[command(hide = true)]

@@ -22,10 +22,10 @@ mod progress;
 mod transfer;
 mod wanted;
 
-//LATER pub use cache::gc::{Collected, Garbage, GarbageKind, collect_garbage};
-//LATER pub use cache::inventory::{CachedModel, CachedRevision, inventory};
+pub use cache::gc::{Collected, Garbage, GarbageKind, collect_garbage};
+pub use cache::inventory::{CachedModel, CachedRevision, Extent, inventory};
 pub use cache::look::{cached, known_whole};
-//LATER pub use cache::verify::{Fault, FaultKind, Verification, verify};
+pub use cache::verify::{Done, Fault, FaultKind, Verification, verify};
 pub use error::FetchError;
 pub use fetch::{Options, Snapshot, fetch, fetch_each};
 pub use pace::Patience;

@@ -73,7 +73,7 @@ class _Reply:
     is_file: bool = False
 
 
-class Hub:
+class Hub(contextlib.AbstractContextManager["Hub"]):
     """A Hub at `endpoint`; files in large-file storage are at another port."""
 
     def __init__(self, tokens: set[str] | None = None) -> None:
@@ -88,9 +88,6 @@ class Hub:
         self._storage = _Server(self, "storage")
         for server in (self._hub, self._storage):
             threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-
-    def __enter__(self) -> Hub:
-        return self
 
     def __exit__(
         self,
