@@ -37,13 +37,19 @@ def is_offline():
 
 
 @pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home of the cache, which is not there yet."""
+    return tmp_path_factory.mktemp("cache") / "hf"
+
+
+@pytest.fixture
+def hub(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     """A Hub with a few models, which dyno and its tests find; the cache is empty."""
     with Hub(tokens={TOKEN}) as hub:
         for name in ("org/one", "org/two", "org/three"):
             hub.add(name, FILES)
         hub.add("org/gated", FILES, gated=True)
-        wanted = hub.environment(tmp_path / "hf")
+        wanted = hub.environment(home)
         for name in os.environ.keys() - wanted.keys():
             monkeypatch.delenv(name)
         for name, value in wanted.items():
@@ -542,12 +548,12 @@ def test_the_setting_and_the_option(
 
 
 @pytest.mark.usefixtures("hub")
-def test_another_cache(tmp_path: Path) -> None:
+def test_another_cache(home: Path, tmp_path: Path) -> None:
     suite(tmp_path, SETTING.replace("WANTED", '("1", "1")'))
     run = run_dyno(tmp_path, "-n2", "--models-dir", "models here")
     assert run.code == 0, run.text
     assert (tmp_path / "models here" / "models--org--one" / "refs" / "main").exists()
-    assert not (tmp_path / "hf" / "hub" / "models--org--one").exists()
+    assert not (home / "hub" / "models--org--one").exists()
 
 
 @pytest.mark.usefixtures("hub")
@@ -562,14 +568,14 @@ def test_a_conftest_decides_where_the_cache_is(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("in_file", [False, True], ids=["variable", "file"])
 def test_the_token_is_nowhere(
-    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_file: bool
+    hub: Hub, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_file: bool
 ) -> None:
     hub.models["org/gated"].readers.add(TOKEN)
     hub.order("/api/models/org/two/*", Echo(401), times=None)
     hub.order("/org/three/*", Echo(500), times=None)
     if in_file:
-        (tmp_path / "hf").mkdir()
-        (tmp_path / "hf" / "token").write_text(TOKEN)
+        home.mkdir()
+        (home / "token").write_text(TOKEN)
     else:
         monkeypatch.setenv("HF_TOKEN", TOKEN)
     suite(
@@ -592,7 +598,9 @@ def test_echo(): pass
     )
     assert "org/three cannot be had" in report.stdout
     assert TOKEN not in run.text + report.stdout + report.stderr
-    kept = [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "token"]
+    written = [*tmp_path.rglob("*"), *home.rglob("*")]
+    kept = [path for path in written if path.is_file() and path.name != "token"]
+    assert kept
     assert not [path for path in kept if TOKEN.encode() in path.read_bytes()]
 
 

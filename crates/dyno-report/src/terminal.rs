@@ -119,9 +119,8 @@ impl Terminal {
             return text;
         }
         self.models.hide(&mut self.canvas);
-        if let Some(last) = text.chars().last() {
-            self.at_line_start = last == '\n';
-        }
+        let last = text.chars().last();
+        self.at_line_start = last.map_or(self.at_line_start, |last| last == '\n');
         self.canvas.pass_on(&text);
         if self.at_line_start {
             self.models.show(&mut self.canvas);
@@ -184,8 +183,7 @@ impl Terminal {
             | Event::ModelWaiting { .. }
             | Event::ModelReady { .. }
             | Event::ModelUnavailable { .. } => {
-                let session = self.session.as_ref();
-                let verbosity = session.map_or(0, |session| session.live.verbosity);
+                let verbosity = (self.session.as_ref()).map_or(0, |session| session.live.verbosity);
                 self.models.take(event, verbosity, &mut self.canvas);
             }
             Event::Stopping { why } => {
