@@ -1,7 +1,7 @@
 //! Models that are fetched while the run goes on: a line for each that came or cannot be had, and
 //! on a terminal a last line that tells how far the others are.
 
-use crate::canvas::{Canvas, Ink};
+use crate::canvas::{Canvas, Ink, without_escapes};
 use crate::closing::seconds;
 use crate::width::columns;
 use dyno_model::{Bytes, Event, ModelRequest};
@@ -14,6 +14,8 @@ pub(crate) struct Models {
     coming: BTreeMap<ModelRequest, (u64, Option<u64>)>,
     /// The last line, as it stands on the screen.
     shown: Option<String>,
+    /// What stands on the line that is printed to, without escape sequences.
+    before: String,
 }
 
 /// Back to the line's start, and what is behind it erased (ECMA-48: CR, EL).
@@ -69,23 +71,34 @@ impl Models {
         self.coming.clear();
     }
 
-    /// Takes the last line away, so that something else can be printed.
-    pub(crate) fn hide(&mut self, canvas: &mut Canvas) {
-        if self.shown.take().is_some() {
-            canvas.pass_on(ERASE);
+    /// The text with what takes the last line away before it, and what puts it back below it.
+    pub(crate) fn above(&mut self, text: String, width: isize) -> String {
+        let line = self.line(width);
+        if text.is_empty() && self.shown == line {
+            return text;
         }
-    }
-
-    /// Whether the last line stands on the screen as it is to be.
-    pub(crate) fn is_current(&self, width: isize) -> bool {
-        self.shown == self.line(width)
-    }
-
-    /// Puts the last line under what was printed, which ended a line.
-    pub(crate) fn show(&mut self, canvas: &mut Canvas) {
-        self.shown = self.line(canvas.width());
+        let mut framed = self.hide();
+        framed.push_str(&text);
+        match text.rsplit_once('\n') {
+            Some((_, last)) => self.before = without_escapes(last),
+            None => self.before.push_str(&without_escapes(&text)),
+        }
+        let column = columns(&self.before);
+        self.shown = line.filter(|_| (0..width).contains(&column));
         if let Some(line) = &self.shown {
-            canvas.pass_on(line);
+            framed.push_str(if column == 0 { "" } else { "\n" });
+            framed.push_str(line);
+        }
+        framed
+    }
+
+    /// Takes the last line away, and goes back to where it was put below.
+    fn hide(&mut self) -> String {
+        match (self.shown.take(), columns(&self.before)) {
+            (None, _) => String::new(),
+            (Some(_), 0) => ERASE.to_owned(),
+            // CUU, CHA.
+            (Some(_), column) => format!("{ERASE}\x1b[A\x1b[{}G", column + 1),
         }
     }
 
@@ -173,6 +186,25 @@ mod tests {
         assert_eq!(
             shown(false, &events),
             "fetched a/b: 3 MiB in 1.50s\na/d cannot be had (2 tests need it): it is gated\n"
+        );
+    }
+
+    #[test]
+    fn a_line_of_letters_goes_on_above_the_last_line() {
+        let said = |text: &str| Event::Output {
+            text: text.to_owned(),
+        };
+        let events = [
+            fetching("a/b", 0, None),
+            said("\x1b[32m..\x1b[0m"),
+            said("F"),
+            ready("a/b", 0),
+        ];
+        let line = "fetching a/b: 0 bytes";
+        let back = |column: u32| format!("{ERASE}\x1b[A\x1b[{column}G");
+        assert_eq!(
+            shown(true, &events),
+            format!("{line}{ERASE}..\n{line}{}F\n{line}{}", back(3), back(4))
         );
     }
 

@@ -34,8 +34,6 @@ pub struct Terminal {
     prints: Prints,
     processes: Processes,
     models: Models,
-    /// What was printed last ended a line.
-    at_line_start: bool,
     end: End,
 }
 
@@ -88,7 +86,6 @@ impl Terminal {
             prints: Prints::default(),
             processes: Processes::default(),
             models: Models::default(),
-            at_line_start: true,
             end: End::Ahead,
         }
     }
@@ -107,25 +104,10 @@ impl Terminal {
         self.show(&stamped.event);
         let text = self.canvas.take();
         if self.canvas.style.live {
-            self.above_the_last_line(text)
+            self.models.above(text, self.canvas.width())
         } else {
             text
         }
-    }
-
-    /// The text with what takes the last line away before it and puts it back after it.
-    fn above_the_last_line(&mut self, text: String) -> String {
-        if text.is_empty() && self.models.is_current(self.canvas.width()) {
-            return text;
-        }
-        self.models.hide(&mut self.canvas);
-        let last = text.chars().last();
-        self.at_line_start = last.map_or(self.at_line_start, |last| last == '\n');
-        self.canvas.pass_on(&text);
-        if self.at_line_start {
-            self.models.show(&mut self.canvas);
-        }
-        self.canvas.take()
     }
 
     /// What this event adds to standard error where that is shown apart from the rest:
