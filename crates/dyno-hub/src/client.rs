@@ -62,8 +62,10 @@ pub(crate) enum Passing {
         status: u16,
         said: String,
     },
-    /// No answer, or one that broke off.
+    /// No answer.
     Network { host: String, why: String },
+    /// An answer whose body broke off.
+    Broken { host: String, why: String },
 }
 
 /// What the Hub says when it refuses.
@@ -296,7 +298,7 @@ impl Client {
     /// Why a body broke off.
     pub(crate) fn broken(&self, host: &str, error: reqwest::Error) -> Passing {
         let (Why::Certificate(why) | Why::Other(why)) = why(&error.without_url());
-        Passing::Network {
+        Passing::Broken {
             host: host.to_owned(),
             why: self.mask.clean(&why),
         }

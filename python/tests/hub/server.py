@@ -81,6 +81,8 @@ class Hub(contextlib.AbstractContextManager["Hub"]):
         # The tokens that the Hub knows.
         self.tokens = set() if tokens is None else tokens
         self.requests: list[Request] = []
+        # The faults that have been made.
+        self.made: list[Fault] = []
         self._orders: list[_Order] = []
         self._lock = threading.Lock()
         self._closing = threading.Event()
@@ -168,6 +170,7 @@ class Hub(contextlib.AbstractContextManager["Hub"]):
                 if fnmatch(request.path, order.pattern) and fnmatch(request.server, order.server):
                     if order.times is not None:
                         order.times -= 1
+                    self.made.append(order.fault)
                     return order.fault
         return None
 

@@ -174,7 +174,9 @@ impl Fetching<'_> {
             Err(Trouble::Passing(passing)) => {
                 let heard = match &passing {
                     Passing::Wish { told } => Heard::Refused(*told),
-                    Passing::Status { .. } | Passing::Network { .. } => Heard::Failed,
+                    Passing::Status { .. } | Passing::Network { .. } | Passing::Broken { .. } => {
+                        Heard::Failed
+                    }
                 };
                 self.last = Some(passing);
                 Ok(heard)
@@ -283,9 +285,7 @@ impl Fetching<'_> {
                 got: wrong,
             },
             (GiveUp::Fruitless, None) => self.cut_off(client.hub.clone(), transfer),
-            (GiveUp::Fruitless, Some(Passing::Network { host, .. })) if transfer.have() > 0 => {
-                self.cut_off(host, transfer)
-            }
+            (GiveUp::Fruitless, Some(Passing::Broken { host, .. })) => self.cut_off(host, transfer),
             (GiveUp::Fruitless | GiveUp::Refused(_), last) => gave_up(
                 last,
                 Asked::File(&file),

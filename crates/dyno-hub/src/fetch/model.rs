@@ -211,7 +211,9 @@ async fn patiently(
         };
         let attempt = match &passing {
             Passing::Wish { told } => Attempt::Refused(*told),
-            Passing::Status { .. } | Passing::Network { .. } => Attempt::Fruitless,
+            Passing::Status { .. } | Passing::Network { .. } | Passing::Broken { .. } => {
+                Attempt::Fruitless
+            }
         };
         let Some(pause) = pace.after(attempt, chance()) else {
             return Err(gave_up(Some(passing), asked, request, client, &pace));

@@ -34,14 +34,14 @@ fn time(text: &str) -> Result<Duration, String> {
     Duration::try_from(length).map_err(|_| "a length of time is not below 0".to_owned())
 }
 
-pub(crate) fn run(args: &Args) -> anyhow::Result<std::process::ExitCode> {
+pub(crate) fn run(args: &Args) -> std::process::ExitCode {
     let cache = args.cache.place().cache;
     let collected = collect_garbage(&cache, args.unused_for, args.dry_run, SystemTime::now());
     let collected = match collected {
         Ok(collected) => collected,
         Err(error) => {
             tell(&error);
-            return Ok(code(ExitCode::TestsFailed));
+            return code(ExitCode::TestsFailed);
         }
     };
     let mut screen = Screen::default();
@@ -73,7 +73,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<std::process::ExitCode> {
     };
     let things = counted(collected.garbage.len(), "thing");
     screen.print(&format!("{things}, {} {done}\n", Bytes(bytes)));
-    Ok(code(ExitCode::Ok))
+    code(ExitCode::Ok)
 }
 
 #[cfg(test)]

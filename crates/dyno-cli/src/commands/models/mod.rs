@@ -39,12 +39,13 @@ enum Models {
     Tiny(tiny::Args),
 }
 
+const CACHE_HELP: &str = "The cache: the folder of models--org--name [default: HF_HUB_CACHE, else \
+                          hub in HF_HOME, else ~/.cache/huggingface/hub]";
+
 /// Where the cache is.
 #[derive(Debug, clap::Args)]
 struct CacheArgs {
-    /// The cache: the folder of `models--org--name` [default: HF_HUB_CACHE, else hub in HF_HOME,
-    /// else ~/.cache/huggingface/hub].
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", help = CACHE_HELP)]
     models_dir: Option<PathBuf>,
 }
 
@@ -63,8 +64,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     match args.model {
         Models::Prefetch(args) => prefetch::run(&args),
         Models::List(args) => list::run(&args),
-        Models::Verify(args) => verify::run(&args),
-        Models::Gc(args) => gc::run(&args),
+        Models::Verify(args) => Ok(verify::run(&args)),
+        Models::Gc(args) => Ok(gc::run(&args)),
         Models::Tiny(args) => tiny::run(&args),
     }
 }

@@ -140,7 +140,13 @@ mod tests {
 
     #[test]
     fn markers_name_models() {
-        let table: &[(&[&str], &[(&str, &str)], &[&str], usize)] = &[
+        type Row<'a> = (
+            &'a [&'a str],
+            &'a [(&'a str, &'a str)],
+            &'a [&'a str],
+            usize,
+        );
+        let table: &[Row<'_>] = &[
             (&["'org/name'"], &[], &["org/name"], 0),
             (&["\"a/b\"", "'c'"], &[], &["a/b", "c"], 0),
             (&["'a/b'"], &[("revision", "'v1'")], &["a/b@v1"], 0),

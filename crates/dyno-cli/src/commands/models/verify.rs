@@ -23,7 +23,7 @@ pub(crate) struct Args {
     cache: CacheArgs,
 }
 
-pub(crate) fn run(args: &Args) -> anyhow::Result<std::process::ExitCode> {
+pub(crate) fn run(args: &Args) -> std::process::ExitCode {
     let cache = args.cache.place().cache;
     let parsed: Vec<Result<ModelName, _>> = args.models.iter().map(|name| name.parse()).collect();
     let mut usage = false;
@@ -32,7 +32,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<std::process::ExitCode> {
         Ok(there) => there,
         Err(error) => {
             tell(&error);
-            return Ok(code(ExitCode::TestsFailed));
+            return code(ExitCode::TestsFailed);
         }
     };
     for name in parsed {
@@ -52,13 +52,13 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<std::process::ExitCode> {
         }
     }
     if usage {
-        return Ok(code(ExitCode::UsageError));
+        return code(ExitCode::UsageError);
     }
     let verification = match verify(&cache, &models, args.remove, |_| {}) {
         Ok(verification) => verification,
         Err(error) => {
             tell(&error);
-            return Ok(code(ExitCode::TestsFailed));
+            return code(ExitCode::TestsFailed);
         }
     };
     let mut screen = Screen::default();
@@ -87,11 +87,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<std::process::ExitCode> {
     for hint in hints(&damaged) {
         anstream::eprintln!("hint: {hint}");
     }
-    Ok(code(if damaged.is_empty() {
+    code(if damaged.is_empty() {
         ExitCode::Ok
     } else {
         ExitCode::TestsFailed
-    }))
+    })
 }
 
 fn line(fault: &Fault) -> String {
