@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import shutil
 import signal
 import socket
 import subprocess
@@ -308,6 +309,33 @@ def test_the_cache_stands_in_where_the_hub_cannot_be_asked(hub: Hub, tmp_path: P
 def test_a_server_that_speaks_no_tls_is_not_trusted(hub: Hub, tmp_path: Path) -> None:
     done = prefetch(hub, tmp_path, "org/name", HF_ENDPOINT=hub.endpoint.replace("http", "https"))
     assert done.returncode == 1 and "cannot " in done.stderr
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl to make a certificate")
+def test_a_certificate_is_trusted_where_the_system_trusts_it(tmp_path: Path) -> None:
+    both = tmp_path / "both.pem"
+    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+    names = ["-subj", "/CN=hub", "-addext", "subjectAltName=IP:127.0.0.1"]
+    files = ["-keyout", str(tmp_path / "key.pem"), "-out", str(tmp_path / "cert.pem")]
+    extensions = ["-addext", "basicConstraints=critical,CA:FALSE"]
+    subprocess.run([*make, *names, *extensions, *files], check=True, capture_output=True)
+    both.write_text((tmp_path / "key.pem").read_text() + (tmp_path / "cert.pem").read_text())
+    with Hub(certificate=both) as hub:
+        hub.add("org/name", FILES)
+        trusted = {"SSL_CERT_FILE": str(tmp_path / "cert.pem"), "SSL_CERT_DIR": ""}
+        done = prefetch(hub, tmp_path, "org/name", **trusted)
+        assert done.returncode == 0, done.stderr
+        done = prefetch(hub, tmp_path / "other", "org/name")
+        assert done.returncode == 1 and "cannot trust 127.0.0.1:" in done.stderr, done.stderr
+        assert "SSL_CERT_FILE" in done.stderr
+
+
+def test_a_proxy_is_taken_where_one_is_set(hub: Hub, tmp_path: Path) -> None:
+    hub.add("org/name", FILES)
+    far = {"HF_ENDPOINT": "http://hub.invalid", "NO_PROXY": "127.0.0.1"}
+    done = prefetch(hub, tmp_path, "org/name", http_proxy=hub.endpoint, **far)
+    assert done.returncode == 0, done.stderr
+    assert content(tmp_path) == FILES
 
 
 def test_kinds_of_files(hub: Hub, tmp_path: Path) -> None:
