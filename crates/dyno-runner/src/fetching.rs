@@ -146,7 +146,7 @@ impl Errand {
         let told = RefCell::new(Told::new(news, self.masks.clone()));
         let errand = async {
             match self.ask {
-                Ask::Cache => self.look(&told),
+                Ask::Cache => self.look(&told).await,
                 Ask::Hub => self.fetch(&told).await,
             }
             // What was said is passed on, and then there is no more.
@@ -166,9 +166,9 @@ impl Errand {
         tokio::join!(errand, pass_on);
     }
 
-    fn look(&self, told: &RefCell<Told>) {
+    async fn look(&self, told: &RefCell<Told>) {
         for model in &self.models {
-            let found = dyno_hub::cached(model, &self.place);
+            let found = beside(model, &self.place, dyno_hub::cached).await;
             told.borrow_mut().ended(model, &found);
         }
     }
@@ -187,7 +187,7 @@ impl Errand {
         let mut whole = HashMap::new();
         let mut rest = Vec::new();
         for model in &self.models {
-            match dyno_hub::known_whole(model, &self.place) {
+            match beside(model, &self.place, dyno_hub::known_whole).await {
                 Some(snapshot) => drop(whole.insert(model.clone(), snapshot)),
                 None => rest.push(model.clone()),
             }
@@ -213,5 +213,23 @@ impl Errand {
             fetch_each(&known, place, once, hear, refreshed),
             fetch_each(&rest, place, Options::default(), hear, fetched),
         );
+    }
+}
+
+/// What the cache has of a model: where its files were never summed up, that takes a while, and a
+/// stop does not wait for it.
+async fn beside<T: Send + 'static>(
+    model: &ModelRequest,
+    place: &Place,
+    look: fn(&ModelRequest, &Place) -> T,
+) -> T {
+    let (model, place) = (model.clone(), place.clone());
+    match tokio::task::spawn_blocking(move || look(&model, &place)).await {
+        Ok(found) => found,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime is being shut down, and this with it.
+            Err(_) => std::future::pending().await,
+        },
     }
 }
