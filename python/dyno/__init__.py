@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dyno.fixtures.bench import AsyncBench, AsyncToken, Bench, Token
     from dyno.fixtures.errors import BenchError, NotReady, ProcessFailed, StillRunning, TokenHeld
+    from dyno.fixtures.models import model
     from dyno.fixtures.probes import HttpAnswer, Probe, command, grpc, http, log, tcp
     from dyno.fixtures.process import AsyncProcess, Process
     from dyno.fixtures.usage import Usage
@@ -34,12 +35,14 @@ __all__ = [
     "grpc",
     "http",
     "log",
+    "model",
     "tcp",
 ]
 
 _MODULES = {
     "fixtures.bench": ("AsyncBench", "AsyncToken", "Bench", "Token"),
     "fixtures.errors": ("BenchError", "NotReady", "ProcessFailed", "StillRunning", "TokenHeld"),
+    "fixtures.models": ("model",),
     "fixtures.probes": ("HttpAnswer", "Probe", "command", "grpc", "http", "log", "tcp"),
     "fixtures.process": ("AsyncProcess", "Process"),
     "fixtures.usage": ("Usage",),

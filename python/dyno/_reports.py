@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from dyno import _known_plugins as known
+from dyno import _models
 from dyno import _pytest_private as private
 from dyno._pytest_streams import live_log
 from dyno._whole import shorten, shortened
@@ -79,9 +80,14 @@ def item(item: pytest.Item) -> dict[str, Any]:
 def collected(session: pytest.Session, deselected: int) -> dict[str, Any]:
     """The tests of a session."""
     return {
-        "items": [item(one) for one in session.items],
+        "items": [{**item(one), **_named(one)} for one in session.items],
         "deselected": deselected,
     }
+
+
+def _named(item: pytest.Item) -> dict[str, Any]:
+    models = _models.named(item)
+    return {"models": models} if models else {}
 
 
 def marker(mark: pytest.Mark) -> dict[str, Any]:
@@ -384,5 +390,6 @@ def session_options(
         "timeout_plugin": config.pluginmanager.has_plugin("timeout"),
         "ordered": ordered,
         "listens": listens,
+        "hub": _models.place(),
         "captures": getattr(option, "capture", None) == "fd" and live_log(config) is None,
     }

@@ -26,7 +26,7 @@ __all__ = ["PROTOCOL", "Connection", "Disconnected", "as_sent"]
 # Functions take their builtins from here, so those of this module are its own.
 globals()["__builtins__"] = {**vars(builtins)}
 
-PROTOCOL = 9
+PROTOCOL = 10
 
 _LENGTH = struct.Struct(">I")
 _CHUNK = 1 << 16

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 import pytest
 
 from dyno import _known_plugins as known
+from dyno import _models
 from dyno import _pytest_private as private
 from dyno._debugger import Debugger
 from dyno._inherited import end_in_silence
@@ -149,10 +150,12 @@ class Fresh:
         self._runner = runner
         self._order = order
         self._debugger = Debugger()
+        self._missing = _models.Missing()
         announce(order.workerinput)
 
     def how_to_collect(self) -> Iterator[object]:
         """The plugins of its collection."""
+        yield self._missing
         pruned = self._order.pruned
         if pruned:
             yield Pruning(pruned.__contains__, pruned.__getitem__)
@@ -196,5 +199,6 @@ class Fresh:
             Listeners(config),
             Output(self._order.pipes, self._order.output),
             self._debugger,
+            self._missing,
         )
         return worker.run(session)

@@ -54,7 +54,8 @@ MARKERS: dict[str, dict[str, str]] = {
         "timeout": "timeout(seconds): fails when it takes longer, each phase under `dyno test`",
         "resources": "resources(slots, cpu, memory, tokens, exclusive): claims them while it runs",
         "flaky": "is known to fail now and then",
-        "model": "model(name): uses this model",
+        "model": "model(name, revision=None, files='all'): uses this model, which `dyno test` "
+        "fetches before; files may be 'weightless' or 'tokenizer'",
     },
 }
 

@@ -26,8 +26,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 
 from dyno import _known_plugins as known
+from dyno import _models, _reports, worker
 from dyno import _pytest_private as private
-from dyno import _reports, worker
 from dyno._children import Children, Gate, NotStarted, let_go
 from dyno._debugger import Debugger
 from dyno._feed import Feed
@@ -105,6 +105,7 @@ class Template:
         self._children = Children()
         self._worker: worker.Worker | None = None
         self._inheritance = Inheritance()
+        self._missing = _models.Missing()
         self._nodes: Nodes
         self._xdist_workers: object = None
         self._start = Path.cwd()
@@ -131,8 +132,7 @@ class Template:
 
     def how_to_collect(self, message: dict[str, Any]) -> Iterator[object]:
         """Plugins for what the runner says of the collection (`ToTemplate::Collect`)."""
-        yield self._ordering
-        yield self._inheritance
+        yield from (self._ordering, self._inheritance, self._missing)
         self._pruned = {file["path"]: file["deselected"] for file in message.get("prune", ())}
         if self._pruned:
             self._pruning = Pruning(self._pruned.__contains__, self._pruned.__getitem__)
@@ -370,6 +370,7 @@ class Template:
                 self._listeners,
                 Output(pipes, message["output"]),
                 self._debugger,
+                self._missing,
             )
             return self._worker
         let_go(end, *pipes)

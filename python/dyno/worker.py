@@ -26,6 +26,7 @@ from dyno._debugger import Debugger
 from dyno._garbage import KeptGarbage
 from dyno._listeners import Listeners
 from dyno._memory import memory
+from dyno._models import Missing
 from dyno._nodes import pack
 from dyno._output import Output
 from dyno._outside import Outside
@@ -35,6 +36,7 @@ from dyno._stand_ins import LastItem, MissingItem
 from dyno._terminal import LastWords
 from dyno._timeouts import Timeouts
 from dyno._unreported import told_shortly
+from dyno._variables import restore_variables, set_variables
 from dyno._whole import Wholes
 from dyno._wire import Connection, Disconnected, as_sent
 
@@ -59,6 +61,8 @@ class Ordered(NamedTuple):
     limits: dict[str, int | None] | None
     env: dict[str, str]
     may_be_retried: bool
+    #: Why it cannot be run.
+    unavailable: str | None
 
 
 class Worker:
@@ -72,6 +76,7 @@ class Worker:
         listeners: Listeners,
         output: Output,
         debugger: Debugger,
+        missing: Missing,
     ) -> None:
         self._runner = runner
         self._workerinput = workerinput
@@ -79,6 +84,7 @@ class Worker:
         self._listeners = listeners
         self._output = output
         self._debugger = debugger
+        self._unavailable = missing
         debugger.serve(
             output.input,
             self._borrow_terminal,
@@ -178,8 +184,8 @@ class Worker:
     ) -> None:
         item = self._last = ordered.item
         self._limit(ordered.limits)
-        before = {name: os.environ.get(name) for name in ordered.env}
-        os.environ.update(ordered.env)
+        self._unavailable.text = ordered.unavailable
+        before = set_variables(ordered.env)
         self._remains.note_start()
         self._output.mark()
         self._runner.send("started", test=item.nodeid)
@@ -195,7 +201,7 @@ class Worker:
             self._ask_to_stop("KeyboardInterrupt")
             raise
         finally:
-            _restore(before)
+            restore_variables(before)
         if ordered.may_be_retried:
             # Whether it has failed, and `-x` holds, the runner says.
             _pytest_session.forget_failures(item.session, failed_before)
@@ -290,7 +296,7 @@ class Worker:
                     same.rotate(-1)
                     terms = order.get("limits"), order.get("env", {})
                     retried = order.get("may_be_retried", False)
-                    self._queue.append(Ordered(same[-1], *terms, retried))
+                    self._queue.append(Ordered(same[-1], *terms, retried, order.get("unavailable")))
             case "wait":
                 self._asked, self._waiting = False, True
             case "finish" | "stop":
@@ -383,14 +389,6 @@ def announce(workerinput: dict[str, Any]) -> None:
     os.environ["PYTEST_XDIST_WORKER"] = workerinput["workerid"]
     os.environ["PYTEST_XDIST_WORKER_COUNT"] = str(workerinput["workercount"])
     os.environ["PYTEST_XDIST_TESTRUNUID"] = workerinput["testrunuid"]
-
-
-def _restore(variables: dict[str, str | None]) -> None:
-    for name, value in variables.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
 
 
 def _qualified_name(kind: type[BaseException]) -> str:

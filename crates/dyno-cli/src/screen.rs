@@ -69,6 +69,15 @@ pub(crate) fn style(color: Color) -> Style {
     }
 }
 
+/// How a run is to look while it goes on.
+pub(crate) fn live_style(color: Color) -> Style {
+    let can_erase = std::env::var("TERM").as_deref() != Ok("dumb");
+    Style {
+        live: stdout().is_terminal() && can_erase,
+        ..style(color)
+    }
+}
+
 fn width() -> usize {
     let columns = std::env::var("COLUMNS")
         .ok()

@@ -116,6 +116,7 @@ pub(crate) fn item(id: &str, markers: &[&str]) -> Item {
         },
         markers: markers.iter().map(marker).collect(),
         shares: Vec::new(),
+        models: Vec::new(),
     }
 }
 

@@ -7,12 +7,14 @@
 //! starts no pytest, has [`pytest::pytest_config`] for it. [`Rules`] are `[tool.dyno]`'s: on what
 //! terms each test runs.
 
+mod models;
 mod options;
 pub mod pytest;
 mod settings;
 mod split;
 mod terms;
 
+pub use models::Models;
 pub use options::{TestOptions, Workers};
 pub use settings::{Load, Repeat, Settings, SettingsError, resolve};
 pub use split::{Split, split, split_for};

@@ -1,5 +1,6 @@
 //! dyno's own options of `dyno test`: one definition for the parser, the help and [`crate::split()`].
 
+use crate::Models;
 use clap::Args;
 use dyno_model::Partition;
 use std::num::NonZeroU32;
@@ -58,6 +59,15 @@ pub struct TestOptions {
     /// Follow this profile, a table `[tool.dyno.profiles.NAME]` of pyproject.toml.
     #[arg(long, value_name = "NAME")]
     pub profile: Option<String>,
+
+    /// Models that tests name (`@pytest.mark.model`): `fetch` what is not in the cache,
+    /// `cached` asks no Hub, `ignore` leaves them to the tests [default: fetch].
+    #[arg(long, value_name = "WHAT")]
+    pub models: Option<Models>,
+
+    /// The Hub's cache for this run, for dyno and its tests (`HF_HUB_CACHE`).
+    #[arg(long, value_name = "DIR")]
+    pub models_dir: Option<PathBuf>,
 
     /// Import every test file, also those that the text shows to hold no selected test,
     /// and all in one process.

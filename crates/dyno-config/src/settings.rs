@@ -1,6 +1,6 @@
 //! Settings, resolved once.
 
-use crate::{Rules, Split, TestOptions, Workers};
+use crate::{Models, Rules, Split, TestOptions, Workers};
 use dyno_model::Partition;
 use std::ffi::OsString;
 use std::num::NonZeroU32;
@@ -35,6 +35,10 @@ pub struct Settings {
     pub partition: Option<Partition>,
     /// How long the run may take.
     pub deadline: Option<Duration>,
+    /// What is done about the models that tests name.
+    pub models: Models,
+    /// `--models-dir`.
+    pub models_dir: Option<PathBuf>,
     /// On what terms each test runs.
     pub rules: Rules,
 }
@@ -175,6 +179,8 @@ pub fn resolve(
         shuffle: options.shuffle,
         partition: options.partition,
         deadline: options.deadline.or(rules.deadline),
+        models: options.models.unwrap_or(rules.models),
+        models_dir: options.models_dir,
         rules,
     })
 }

@@ -25,10 +25,10 @@ mod wanted;
 
 pub use cache::gc::{Collected, Garbage, GarbageKind, collect_garbage};
 pub use cache::inventory::{CachedModel, CachedRevision, Extent, inventory};
-pub use cache::look::cached;
+pub use cache::look::{cached, known_whole};
 pub use cache::verify::{Done, Fault, FaultKind, Verification, verify};
 pub use error::FetchError;
-pub use fetch::{Options, Snapshot, fetch, inquire};
+pub use fetch::{Options, Snapshot, fetch, fetch_each, inquire};
 pub use pace::Patience;
 pub use place::{Place, Token, TokenSource};
 pub use progress::{Progress, Step, Wait};

@@ -5,8 +5,8 @@
 
 use crate::sandbox::{Leaked, Limits, MissingLimit, MissingWall, Usage};
 use crate::{
-    CollectFailure, ExitCode, Item, Phase, PhaseReport, Printed, PrintedMore, ProcessExit, RunId,
-    Skip, TestId, UnitId, Warning, WorkerId, micros,
+    CollectFailure, ExitCode, Item, ModelRequest, Phase, PhaseReport, Printed, PrintedMore,
+    ProcessExit, RunId, Skip, TestId, UnitId, Warning, WorkerId, micros,
 };
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -91,6 +91,56 @@ pub enum Event {
         /// The other.
         run: RunId,
         /// How many of this run's tests were run then.
+        tests: u32,
+    },
+    /// A model that tests of this run name is being fetched. Told again now and then, with how
+    /// far it is.
+    ModelFetching {
+        /// Which.
+        model: ModelRequest,
+        /// Bytes that came so far in this run.
+        bytes: u64,
+        /// Bytes that are to come in all, once that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        of: Option<u64>,
+    },
+    /// Nothing more of a model comes for the moment.
+    ModelWaiting {
+        /// Which.
+        model: ModelRequest,
+        /// Why, in one lowercase clause.
+        why: String,
+        /// For how long, where that is known.
+        #[serde(
+            default,
+            with = "micros::maybe",
+            rename = "wait_us",
+            skip_serializing_if = "Option::is_none"
+        )]
+        wait: Option<Duration>,
+    },
+    /// A model is in the cache.
+    ModelReady {
+        /// Which.
+        model: ModelRequest,
+        /// The commit that tests find.
+        commit: String,
+        /// Bytes that came in this run: 0 where all had been there.
+        bytes: u64,
+        /// What that took.
+        #[serde(with = "micros", rename = "elapsed_us")]
+        elapsed: Duration,
+        /// What is to be known about it, where the Hub could not be asked.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
+    },
+    /// A model cannot be had. The tests that name it are errors in their set-up.
+    ModelUnavailable {
+        /// Which.
+        model: ModelRequest,
+        /// Why, in lowercase.
+        why: String,
+        /// How many tests name it.
         tests: u32,
     },
     /// A signal ended a template while tests ran; another takes its place.

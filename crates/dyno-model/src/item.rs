@@ -1,6 +1,6 @@
 //! What was collected: a test, where it stands, and what it bears.
 
-use crate::TestId;
+use crate::{NamedModel, TestId};
 use serde::{Deserialize, Serialize};
 
 /// One collected test.
@@ -19,6 +19,10 @@ pub struct Item {
     /// fixture would be set up twice.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shares: Vec<String>,
+    /// Models of the Hub that it names, by its markers and those of its fixtures; none where
+    /// pytest skips it. Only a run tells them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub models: Vec<NamedModel>,
 }
 
 /// pytest's `item.location`.

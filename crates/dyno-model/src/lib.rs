@@ -19,6 +19,7 @@ mod id;
 mod item;
 mod lane;
 mod micros;
+mod named_model;
 mod os_path;
 mod outcome;
 mod partition;
@@ -49,6 +50,7 @@ pub use hub::{InvalidModelName, InvalidRevision, ModelFiles, ModelName, ModelReq
 pub use id::{InvalidId, RunId, TemplateId, TestId, UnitId, WorkerId};
 pub use item::{Item, Location, Marker};
 pub use lane::Lane;
+pub use named_model::NamedModel;
 pub use os_path::{absolute_path, python_text};
 pub use outcome::{Category, Outcome, Tally};
 pub use partition::{Dealing, Partition};

@@ -42,6 +42,7 @@ mod tests {
             },
             markers: Vec::new(),
             shares: Vec::new(),
+            models: Vec::new(),
         };
         (0..count).map(item).collect()
     }

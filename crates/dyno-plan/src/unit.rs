@@ -101,6 +101,7 @@ mod tests {
             },
             markers: Vec::new(),
             shares: shares.iter().map(|key| format!("module:{key}")).collect(),
+            models: Vec::new(),
         }
     }
 

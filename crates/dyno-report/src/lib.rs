@@ -19,6 +19,7 @@ mod leaks;
 mod limits;
 mod losses;
 mod memory;
+mod models;
 mod notices;
 mod outcomes;
 mod paths;

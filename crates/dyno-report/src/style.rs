@@ -7,6 +7,8 @@ pub struct Style {
     pub width: usize,
     /// Whether escape sequences may be used.
     pub color: bool,
+    /// Whether a line can be written over: a terminal that shows a run as it goes.
+    pub live: bool,
     /// Messages in the short summary.
     pub messages: Messages,
 }
@@ -27,6 +29,7 @@ impl Style {
         Self {
             width,
             color,
+            live: false,
             messages: Messages::default(),
         }
     }

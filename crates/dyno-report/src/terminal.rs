@@ -2,6 +2,7 @@
 
 use crate::canvas::{Canvas, Ink, Place};
 use crate::closing;
+use crate::models::Models;
 use crate::notices;
 use crate::outcomes::count;
 use crate::printed::{self, Prints};
@@ -32,6 +33,7 @@ pub struct Terminal {
     at: Duration,
     prints: Prints,
     processes: Processes,
+    models: Models,
     end: End,
 }
 
@@ -83,6 +85,7 @@ impl Terminal {
             at: Duration::ZERO,
             prints: Prints::default(),
             processes: Processes::default(),
+            models: Models::default(),
             end: End::Ahead,
         }
     }
@@ -99,7 +102,12 @@ impl Terminal {
         };
         count(&mut self.stats, &stamped.event, passes);
         self.show(&stamped.event);
-        self.canvas.take()
+        let text = self.canvas.take();
+        if self.canvas.style.live {
+            self.models.above(text, self.canvas.width())
+        } else {
+            text
+        }
     }
 
     /// What this event adds to standard error where that is shown apart from the rest:
@@ -153,7 +161,17 @@ impl Terminal {
             | Event::Leaked { .. } => {
                 self.processes.take(event, &mut self.canvas);
             }
-            Event::Stopping { why } => self.stop = Some(why.clone()),
+            Event::ModelFetching { .. }
+            | Event::ModelWaiting { .. }
+            | Event::ModelReady { .. }
+            | Event::ModelUnavailable { .. } => {
+                let verbosity = (self.session.as_ref()).map_or(0, |session| session.live.verbosity);
+                self.models.take(event, verbosity, &mut self.canvas);
+            }
+            Event::Stopping { why } => {
+                self.models.over();
+                self.stop = Some(why.clone());
+            }
             Event::Summary { text } => {
                 if let Some(session) = &mut self.session {
                     session.plugin_sections.push_str(text);
@@ -254,6 +272,7 @@ impl Terminal {
     /// A worker that died in a test has its report; one that died between tests has not.
     fn finished(&mut self, exit: ExitCode, elapsed: Duration) {
         self.end = End::Shown;
+        self.models.over();
         let Some(session) = self.session.take() else {
             return;
         };

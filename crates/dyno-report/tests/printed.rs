@@ -19,6 +19,7 @@ fn screen(workers: u32, events: Vec<Event>) -> String {
         },
         markers: Vec::new(),
         shares: Vec::new(),
+        models: Vec::new(),
     };
     let display = Display {
         verbosity: 0,

@@ -22,6 +22,7 @@ fn item(name: &str) -> Item {
         },
         markers: Vec::new(),
         shares: Vec::new(),
+        models: Vec::new(),
     }
 }
 

@@ -125,6 +125,7 @@ async fn converse(ask: &Ask<'_>, question: &ToCollector) -> Result<Told<Answers>
         cwd: Some(ask.cwd.to_path_buf()),
         pytest_args: ask.args,
         run_folder: None,
+        models: None,
         stdio: Stdio::Kept,
     })
     .map_err(|source| AskError::Spawn {

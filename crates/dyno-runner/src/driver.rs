@@ -3,7 +3,10 @@
 //! Everything runs on the thread that calls [`run`]: it spawns the keeper, and a process
 //! that must die with its parent must not be spawned by a thread that may end earlier.
 
+mod collecting;
+
 use crate::deaths::Deaths;
+use crate::fetching::Fetching;
 use crate::host::Host;
 use crate::machine::{Effect, Input, Leave, Machine, Surroundings};
 use crate::orphans::Orphans;
@@ -16,7 +19,7 @@ use crate::signals::listen_for_signals;
 use crate::spawn::{self, Stdio, Template};
 use crate::terminal::{self, Terminal};
 use crate::waiting::{Clock, feel_pressure, next};
-use crate::{Imports, Prepared, PrunedFile, RunError, RunRequest};
+use crate::{Prepared, PrunedFile, RunError, RunRequest};
 use crate::{grace, pressure, refeed};
 use dyno_journal::Journal;
 use dyno_model::{Event, ExitCode, Lane, MissingLimit, RealCollection, Stamped};
@@ -164,6 +167,7 @@ struct Driver<'a, F> {
     terminal: Terminal,
     sandboxes: Sandboxes,
     services: Option<Services>,
+    fetching: Option<Fetching>,
 }
 
 impl<'a, F: FnMut(&Stamped)> Driver<'a, F> {
@@ -190,6 +194,7 @@ impl<'a, F: FnMut(&Stamped)> Driver<'a, F> {
             terminal: Terminal::Here,
             sandboxes: Sandboxes::of(request),
             services: Services::offer(request),
+            fetching: None,
         })
     }
 
@@ -211,6 +216,11 @@ impl<'a, F: FnMut(&Stamped)> Driver<'a, F> {
                 let limits = self.sandboxes.limit(worker, limits);
                 self.lacks_limits(limits);
             }
+            Effect::FetchModels { models, hub } => {
+                let fetching = Fetching::start(self.request, models, &hub, self.inbox.clone());
+                self.fetching = Some(fetching.map_err(RunError::Runtime)?);
+            }
+            Effect::StopFetching => self.stop_fetching(),
             Effect::LendTerminal(worker) => self.lend_terminal(worker)?,
             Effect::TakeTerminal => self.terminal.take_back(),
             Effect::InterruptTemplate => self.host.signal(Signal::INT),
@@ -258,43 +268,6 @@ impl<'a, F: FnMut(&Stamped)> Driver<'a, F> {
         }
     }
 
-    /// Tells the first template how to collect, and hands it the sockets of its siblings.
-    /// Gives their number.
-    fn collect(&mut self, imports: Imports) -> Result<u32, RunError> {
-        let Imports {
-            prune,
-            record,
-            share,
-        } = imports;
-        let siblings = share.as_ref().map_or(0, |share| share.siblings);
-        self.prune.clone_from(&prune);
-        let collect = ToTemplate::Collect {
-            prune,
-            record,
-            share,
-            input: self.input,
-        };
-        self.host.tell(TemplateId::FIRST, &collect, Vec::new())?;
-        self.host.add_siblings(siblings, &self.inbox)?;
-        Ok(siblings)
-    }
-
-    /// Starts another template, which imports all that the first ones shared.
-    fn replace_template(&mut self) -> Result<(), RunError> {
-        let template = spawn::template(self.request)?;
-        let host = Host::connect(template, &self.inbox).map_err(RunError::Runtime)?;
-        let mut lost = std::mem::replace(&mut self.host, host);
-        lost.drop_siblings();
-        self.lost_hosts.push(lost);
-        let collect = ToTemplate::Collect {
-            prune: self.prune.clone(),
-            record: false,
-            share: None,
-            input: self.input,
-        };
-        Ok(self.host.tell(TemplateId::FIRST, &collect, Vec::new())?)
-    }
-
     fn fork(
         &mut self,
         worker: WorkerId,
@@ -326,10 +299,18 @@ impl<'a, F: FnMut(&Stamped)> Driver<'a, F> {
             self.workers.hold(worker);
             let folder = self.request.run_folder.join("sandboxes");
             let dyno = &self.request.dyno;
-            let built = (self.sandboxes).build(dyno, &folder, machine.visible(), fork, &self.inbox);
+            let mut visible = machine.visible().to_vec();
+            visible.extend(self.fetching.as_ref().map(Fetching::cache));
+            let built = (self.sandboxes).build(dyno, &folder, &visible, fork, &self.inbox);
             return built.map_err(RunError::Runtime);
         }
         Ok(fork.perform(&self.host)?)
+    }
+
+    fn stop_fetching(&mut self) {
+        if let Some(fetching) = &mut self.fetching {
+            fetching.stop();
+        }
     }
 
     fn lacks_limits(&mut self, limits: Vec<MissingLimit>) {
@@ -368,6 +349,7 @@ impl<'a, F: FnMut(&Stamped)> Driver<'a, F> {
     /// dead.
     async fn close(mut self, leave: Leave, orphans: Orphans) -> Result<(), RunError> {
         self.terminal.take_back();
+        self.stop_fetching();
         if leave == Leave::Itself {
             let mut again = signal(SignalKind::interrupt()).map_err(RunError::Runtime)?;
             let template = self.host.pid;

@@ -9,6 +9,7 @@ mod crash_log;
 mod deaths;
 mod driver;
 mod failure;
+mod fetching;
 mod grace;
 mod host;
 mod lifeline;

@@ -27,6 +27,7 @@ pub(crate) fn template(request: &RunRequest) -> Result<Template, RunError> {
         cwd: None,
         pytest_args: &request.settings.pytest_args,
         run_folder: Some(request.run_folder.clone()),
+        models: (request.settings.models_dir.as_ref()).map(|folder| request.cwd.join(folder)),
         stdio: terminal::stdio(request),
     })
     .map_err(|source| RunError::Spawn {
@@ -46,6 +47,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) cwd: Option<PathBuf>,
     pub(crate) pytest_args: &'a [OsString],
     pub(crate) run_folder: Option<PathBuf>,
+    /// The Hub's cache, where it is not that of the environment.
+    pub(crate) models: Option<PathBuf>,
     pub(crate) stdio: Stdio,
 }
 
@@ -122,6 +125,9 @@ pub(crate) fn spawn(launch: &Launch<'_>) -> io::Result<Template> {
     }
     if let Some(folder) = &launch.run_folder {
         command.env("DYNO_RUN_DIR", folder);
+    }
+    if let Some(folder) = &launch.models {
+        command.env("HF_HUB_CACHE", folder);
     }
     command.env("DYNO_BINARY", &launch.dyno);
     inherit(&mut command, [theirs, their_lifeline]);

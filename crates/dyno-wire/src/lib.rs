@@ -20,4 +20,4 @@ pub use frame::{
 };
 
 /// The version of all conversations. It changes with any message.
-pub const PROTOCOL: u32 = 9;
+pub const PROTOCOL: u32 = 10;

@@ -16,6 +16,7 @@ use dyno_model::{
     TemplateId, TestId, Warning, WorkerId,
 };
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// What the runner says to the template.
 #[derive(Debug, Serialize, Deserialize)]
@@ -361,6 +362,9 @@ pub struct SessionOptions {
     /// A plugin listens to every report; else the template needs those alone that workers
     /// packed.
     pub listens: bool,
+    /// The variables by which the template, and so a test, finds the Hub and its cache.
+    #[serde(default)]
+    pub hub: BTreeMap<String, String>,
     /// All that tests print is captured, but for what they print round pytest's back.
     pub captures: bool,
 }

@@ -45,6 +45,10 @@ pub struct ToRun {
     /// Whether a failure of it is one for the run is the runner's to say.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub may_be_retried: bool,
+    /// Why it cannot be run, in the words of the error that its set-up is to be: a model that
+    /// it names cannot be had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unavailable: Option<String>,
 }
 
 /// How long the phases of a test may take, in microseconds.

@@ -3,6 +3,7 @@
 use anyhow::Context;
 use clap::{CommandFactory, Parser};
 use dyno_config::{Rules, Settings, TestOptions, resolve, split};
+use dyno_hub::Place;
 use dyno_journal::{History, Journal, KEPT_RUNS, RunDir, Runs};
 use dyno_model::{Carried, ExitCode, Secrets, Stamped};
 use dyno_report::Terminal;
@@ -143,7 +144,7 @@ fn execute(start: Start) -> anyhow::Result<std::process::ExitCode> {
         seed: RandomState::new().hash_one(std::process::id()) >> 32,
         settings,
     };
-    let mut terminal = Terminal::new(screen::style(color));
+    let mut terminal = Terminal::new(screen::live_style(color));
     let mut screen = screen::Screen::default();
     let mut lessons = Lessons::default();
     let streams = request.streams;
@@ -185,14 +186,18 @@ fn execute(start: Start) -> anyhow::Result<std::process::ExitCode> {
     Ok(code(exit))
 }
 
-/// The secrets that are known before a test runs: of this process's environment, and of what
-/// rules set.
+/// The secrets that are known before a test runs: of this process's environment, of what rules
+/// set, and the Hub's token.
 fn secrets(rules: &Rules) -> Secrets {
     let shown = |text: OsString| Cow::from(text.to_string_lossy().into_owned());
     let own = std::env::vars_os().map(|(name, value)| (shown(name), shown(value)));
     let of_rules = rules.variables();
     let of_rules = of_rules.map(|(name, value)| (name.into(), value.into()));
-    Secrets::of(own.chain(of_rules), &[])
+    // It may be in a file.
+    let token = Place::of(|name| std::env::var_os(name)).token;
+    let token = token.iter();
+    let token = token.map(|token| ("HF_TOKEN".into(), token.secret().to_owned().into()));
+    Secrets::of(own.chain(of_rules).chain(token), &[])
 }
 
 fn processors() -> NonZeroU32 {

@@ -11,6 +11,7 @@
 //! deadline = "2h"               # of the whole run
 //! retries = 0
 //! leaks = "warn"               # or "fail"
+//! models = "fetch"             # or "cached", "ignore": those that tests name
 //! memory-limit = "8 GiB"        # of a sealed unit; none where nothing is said
 //! process-limit = 4096          # the same for its processes and threads
 //! tokens = { etcd = 1, gpu = 2 } # how many there are; of others there is one
@@ -41,7 +42,7 @@ mod table;
 
 pub(crate) use quantity::length;
 
-use crate::Workers;
+use crate::{Models, Workers};
 use dyno_model::{Claim, Item, Lane, LeakPolicy, Limits, Marker, Test, TokenName};
 use rule::Rule;
 use std::collections::BTreeMap;
@@ -60,6 +61,8 @@ pub struct Rules {
     pub deadline: Option<Duration>,
     /// A phase of a test that takes longer is named, and again after each such time.
     pub slow: Duration,
+    /// What is done about the models that tests name, where the command line says nothing.
+    pub models: Models,
     /// How many of each token there are.
     pub tokens: BTreeMap<TokenName, u32>,
     timeout: Timeouts,
@@ -76,6 +79,7 @@ impl Default for Rules {
             workers: None,
             deadline: None,
             slow: SLOW,
+            models: Models::default(),
             tokens: BTreeMap::new(),
             timeout: Timeouts::default(),
             retries: 0,
@@ -242,6 +246,7 @@ impl Rules {
             workers,
             deadline: chosen.deadline.or(base.deadline).map(|length| length.0),
             slow: chosen.slow.or(base.slow).map_or(SLOW, |length| length.0),
+            models: chosen.models.or(base.models).unwrap_or_default(),
             tokens,
             timeout: timeout(chosen.timeout).or(timeout(base.timeout)),
             retries: chosen.retries.or(base.retries).unwrap_or(0),

@@ -2,6 +2,7 @@
 
 use super::Timeouts;
 use super::quantity::{Amount, Length, MemoryLimit, ProcessLimit};
+use crate::Models;
 use dyno_model::{Lane, LeakPolicy, Limits, MilliCpu, TokenName};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -35,6 +36,7 @@ pub(super) struct Dyno {
     pub(super) timeout: Option<Limit>,
     pub(super) retries: Option<u32>,
     pub(super) leaks: Option<LeakPolicy>,
+    pub(super) models: Option<Models>,
     #[serde(rename = "memory-limit")]
     pub(super) memory_limit: Option<MemoryLimit>,
     #[serde(rename = "process-limit")]
@@ -55,6 +57,7 @@ pub(super) struct Profile {
     pub(super) timeout: Option<Limit>,
     pub(super) retries: Option<u32>,
     pub(super) leaks: Option<LeakPolicy>,
+    pub(super) models: Option<Models>,
     #[serde(rename = "memory-limit")]
     pub(super) memory_limit: Option<MemoryLimit>,
     #[serde(rename = "process-limit")]
@@ -75,6 +78,7 @@ impl Dyno {
             timeout: self.timeout,
             retries: self.retries,
             leaks: self.leaks,
+            models: self.models,
             memory_limit: self.memory_limit,
             process_limit: self.process_limit,
             tokens: std::mem::take(&mut self.tokens),

@@ -23,6 +23,7 @@ fn item(id: &str, markers: &[Mark<'_>]) -> Item {
         id,
         markers: markers.iter().map(marker).collect(),
         shares: Vec::new(),
+        models: Vec::new(),
     }
 }
 

@@ -32,6 +32,14 @@ pub fn cached(request: &ModelRequest, place: &Place) -> Result<Snapshot, FetchEr
     })
 }
 
+/// What the cache is known to have whole: by a listing of its commit, not by what happens to be
+/// there. The Hub is not asked.
+pub fn known_whole(request: &ModelRequest, place: &Place) -> Option<Snapshot> {
+    let snapshot = cached(request, place).ok()?;
+    let repository = Repository::of(&place.cache, &request.name);
+    listing_of(&repository, &snapshot.commit).map(|_| snapshot)
+}
+
 fn look(repository: &Repository, request: &ModelRequest) -> Result<Snapshot, String> {
     if !repository.folder().exists() {
         return Err("nothing of this model is there".to_owned());

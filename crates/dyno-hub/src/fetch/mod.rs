@@ -73,7 +73,19 @@ pub async fn fetch(
     requests: &[ModelRequest],
     place: &Place,
     options: Options,
+    on_event: impl FnMut(Progress),
+) -> Vec<(ModelRequest, Result<Snapshot, FetchError>)> {
+    fetch_each(requests, place, options, on_event, |_, _| {}).await
+}
+
+/// Like [`fetch`], for who wants each model as soon as it is there: `on_result` hears of it, with
+/// as much of it as any of the requests asked for.
+pub async fn fetch_each(
+    requests: &[ModelRequest],
+    place: &Place,
+    options: Options,
     mut on_event: impl FnMut(Progress),
+    mut on_result: impl FnMut(&ModelRequest, &Result<Snapshot, FetchError>),
 ) -> Vec<(ModelRequest, Result<Snapshot, FetchError>)> {
     let mut wanted: BTreeMap<(ModelName, Revision), ModelFiles> = BTreeMap::new();
     for request in requests {
@@ -92,14 +104,22 @@ pub async fn fetch(
         wanted
             .map(|request| {
                 let found = cached(&request, place);
+                on_result(&request, &found);
                 (key(&request), found)
             })
             .collect()
     } else {
         match Client::new(place) {
-            Ok(client) => fetch_all(wanted, client, place, options, &mut on_event).await,
+            Ok(client) => {
+                let hear = (&mut on_event, &mut on_result);
+                fetch_all(wanted, client, place, options, hear).await
+            }
             Err(error) => wanted
-                .map(|request| (key(&request), Err(error.clone())))
+                .map(|request| {
+                    let refused = Err(error.clone());
+                    on_result(&request, &refused);
+                    (key(&request), refused)
+                })
                 .collect(),
         }
     };
@@ -129,14 +149,17 @@ async fn fetch_all(
     client: Client,
     place: &Place,
     options: Options,
-    on_event: &mut impl FnMut(Progress),
+    (on_event, on_result): (
+        &mut impl FnMut(Progress),
+        &mut impl FnMut(&ModelRequest, &Result<Snapshot, FetchError>),
+    ),
 ) -> Results {
     let (events, mut heard) = mpsc::unbounded_channel();
     let shared = Arc::new(Shared::new(client, place, options, events));
     let mut models = JoinSet::new();
     for request in wanted {
         let fetch = model::fetch_model(Arc::clone(&shared), request.clone());
-        models.spawn(async move { (key(&request), fetch.await) });
+        models.spawn(async move { (request, fetch.await) });
     }
     let mut results = Results::new();
     loop {
@@ -144,12 +167,13 @@ async fn fetch_all(
             biased;
             Some(event) = heard.recv() => on_event(event),
             joined = models.join_next() => match joined {
-                Some(Ok((of, result))) => {
+                Some(Ok((request, result))) => {
                     // What it said before it ended has been heard before its end.
                     while let Ok(event) = heard.try_recv() {
                         on_event(event);
                     }
-                    results.insert(of, result);
+                    on_result(&request, &result);
+                    results.insert(key(&request), result);
                 }
                 // A task that panicked: its request is answered all the same.
                 Some(Err(_)) => {}

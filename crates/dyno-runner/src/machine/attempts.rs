@@ -25,9 +25,10 @@ pub(super) struct Attempts {
 }
 
 impl Machine {
-    /// Whether the test may be tried again, so that what is said of it is held.
+    /// Whether the test may be tried again, so that what is said of it is held. A model that
+    /// cannot be had will not be there the next time.
     fn is_tried_again(&self, test: &TestId) -> bool {
-        self.terms.of(test).retries > 0
+        self.terms.of(test).retries > 0 && !self.models.lacks(test)
     }
 
     pub(super) fn attempt_began(&mut self, worker: WorkerId, test: &TestId) {

@@ -9,6 +9,7 @@ mod attempts;
 mod leaks;
 mod limits;
 mod lost_template;
+mod models;
 mod planning;
 mod pressure;
 mod share;
@@ -19,6 +20,7 @@ mod watch;
 mod workers;
 
 pub(crate) use attempts::Attempt;
+pub(crate) use models::ModelNews;
 pub(crate) use pressure::Pressure;
 pub(crate) use step::{Effect, Input, Leave, Surroundings};
 pub(crate) use watch::{Overdue, Watch};
@@ -35,6 +37,7 @@ use dyno_plan::{Action, Job, Order, Planner};
 use dyno_wire::template::{Feed, Output, ToTemplate};
 use dyno_wire::worker::ToWorker;
 use lost_template::Replacement;
+use models::ModelNeeds;
 use planning::{AllTerms, Outstanding};
 use siblings::Siblings;
 use std::collections::HashMap;
@@ -69,6 +72,7 @@ pub(crate) struct Machine {
     /// Tests that a run ran which this one resumes.
     carried: Option<Carried>,
     terms: AllTerms,
+    models: ModelNeeds,
     /// The seed of a shuffle, if none was given.
     drawn_seed: u64,
     next_unit: u32,
@@ -122,6 +126,7 @@ impl Machine {
             past,
             carried,
             terms: AllTerms::default(),
+            models: ModelNeeds::default(),
             drawn_seed: seed,
             next_unit: 0,
             attempts: Attempts::default(),
@@ -205,19 +210,7 @@ impl Machine {
                 text,
             } => self.printed(worker, stream, text, &mut effects),
             Input::WorkerExited { worker, exit, .. } => self.exited(worker, exit, &mut effects),
-            Input::WorkerClosed { worker, garbage } => {
-                if let Some(state) = self.workers.get_mut(worker) {
-                    state.closed = true;
-                    effects.push(if garbage.is_some() {
-                        Effect::Kill(worker)
-                    } else {
-                        Effect::StartGrace(worker)
-                    });
-                    let sent = garbage.map(|what| format!("it sent {what}"));
-                    state.detail = sent.or(state.detail.take());
-                }
-                self.settle(worker, &mut effects);
-            }
+            Input::WorkerClosed { worker, garbage } => self.closed(worker, garbage, &mut effects),
             Input::Left(worker, remains) => {
                 if let Some(state) = self.workers.get_mut(worker) {
                     state.left(remains);
@@ -227,6 +220,7 @@ impl Machine {
             Input::WallsMissing(walls) => self.walls_missing(walls, &mut effects),
             Input::Used(worker, usage) => self.used(worker, usage, &mut effects),
             Input::Leaks(worker, leaks) => self.leaked(worker, leaks, &mut effects),
+            Input::Models(news) => self.model_news(news, &mut effects),
             Input::Tick => self.tick(&mut effects),
             Input::Pressure(pressure) => self.pressed(pressure, &mut effects),
             Input::Signal(number) => self.signalled(number, &mut effects),
@@ -273,6 +267,7 @@ impl Machine {
 
     fn finish_session(&mut self, effects: &mut Vec<Effect>) {
         if self.state != State::Running
+            || self.models.is_awaited()
             || self.replacement.finishes_later()
             || self.next_round(effects)
         {
@@ -337,6 +332,7 @@ impl Machine {
         self.stop = Some(why.clone());
         effects.push(Effect::Record(Event::Stopping { why }));
         if self.state == State::Running {
+            self.stop_fetching(effects);
             for worker in self.workers.live() {
                 effects.push(Effect::ToWorker(worker, ToWorker::Stop));
             }
@@ -392,6 +388,8 @@ impl Machine {
 
 #[cfg(test)]
 mod lost_template_tests;
+#[cfg(test)]
+mod models_tests;
 #[cfg(test)]
 mod output_tests;
 #[cfg(test)]

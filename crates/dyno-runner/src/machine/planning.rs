@@ -1,14 +1,15 @@
 //! From what was collected to the plan of the run.
 
+use super::Machine;
+use super::models::ModelNeeds;
 use super::share::{WHOLE, share, unknown};
-use super::{Machine, State};
 use crate::machine::Effect;
 use dyno_config::{Beside, Repeat, Terms, TimeoutMarker};
 use dyno_model::{
     Bytes, Capacity, Category, Claim, Event, Item, Lane, MilliCpu, MissingWall, PhaseReport,
     TestId, TokenName, UnitId, WorkerId,
 };
-use dyno_plan::{Grouping, Input, Job, Order, Planner, Unit, partition, units};
+use dyno_plan::{Grouping, Input, Job, Order, Unit, partition, units};
 use dyno_wire::template::{Collected, Feed};
 use dyno_wire::worker::{Limits, ToRun, ToWorker};
 use std::collections::{BTreeMap, HashMap};
@@ -65,6 +66,7 @@ impl Machine {
         self.load = load;
         let debugger = self.settings.debugger || options.debugger;
         let carried = self.take_carried(&mut templates);
+        self.models = ModelNeeds::of(&templates, self.settings.models, options.hub);
         let plan = self.plan_of(&templates, options.ordered, debugger);
         let waits = |job: &Job| job.claim.cpu < WHOLE;
         if load.by_cpu && !plan.jobs.iter().any(waits) {
@@ -85,14 +87,7 @@ impl Machine {
         if self.settings.repeat == Repeat::UntilFail {
             self.round.clone_from(&plan.jobs);
         }
-        self.planner = Planner::new(plan.jobs, self.capacity(), plan.order);
-        self.state = State::Running;
-        let input = if self.stop.is_some() {
-            Input::Stop
-        } else {
-            Input::Start
-        };
-        self.plan(input, effects);
+        self.start_planner(plan.jobs, plan.order, effects);
     }
 
     /// Sealed tests do without these walls. Where they would share ports or files they run one
@@ -179,7 +174,7 @@ impl Machine {
         self.terms = AllTerms { plain, special };
     }
 
-    fn capacity(&self) -> Capacity {
+    pub(super) fn capacity(&self) -> Capacity {
         let mut tokens = self.settings.rules.tokens.clone();
         tokens.insert(unwalled(), u32::MAX);
         Capacity {
@@ -318,15 +313,30 @@ impl Machine {
                 teardown: micros(limits.teardown),
             };
             let is_limited = limits.setup.or(limits.call).or(limits.teardown).is_some();
+            let unavailable = self.models.why(&test);
             ToRun {
                 limits: is_limited.then_some(limits),
-                env: terms.env.clone(),
-                may_be_retried: terms.retries > 0,
+                env: self.variables(&test),
+                may_be_retried: terms.retries > 0 && unavailable.is_none(),
+                unavailable,
                 test,
             }
         };
         let tests = tests.into_iter().map(to_run).collect();
         ToWorker::Run { tests }
+    }
+
+    /// What is set while a test runs: what rules say, and that the Hub is not asked for what is
+    /// in the cache.
+    fn variables(&self, test: &TestId) -> BTreeMap<String, String> {
+        let mut variables = self.terms.of(test).env.clone();
+        if self.models.is_offline(test) {
+            for name in ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"] {
+                let set = variables.entry(name.to_owned());
+                set.or_insert_with(|| "1".to_owned());
+            }
+        }
+        variables
     }
 }
 

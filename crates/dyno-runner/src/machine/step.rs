@@ -1,16 +1,16 @@
 //! What a machine takes in and what it gives.
 
-use super::Pressure;
+use super::{ModelNews, Pressure};
 use crate::sandbox::Sandbox;
 use crate::workers::Remains;
 use dyno_model::{
-    Bytes, Carried, Event, ExitCode, Lane, Limits, MissingWall, Past, ProcessExit, Stop, Stream,
-    TemplateId, TestId, Usage, WorkerId,
+    Bytes, Carried, Event, ExitCode, Lane, Limits, MissingWall, ModelRequest, Past, ProcessExit,
+    Stop, Stream, TemplateId, TestId, Usage, WorkerId,
 };
 use dyno_sandbox::leaks::Leak;
 use dyno_wire::template::{FromTemplate, SessionStop, ToTemplate};
 use dyno_wire::worker::{FromWorker, ToWorker};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroU32;
 
 /// What happened.
@@ -58,6 +58,8 @@ pub(crate) enum Input {
     Tick,
     /// There is so much to take of the machine now.
     Pressure(Pressure),
+    /// What is known of models that were asked for ([`Effect::FetchModels`]).
+    Models(Vec<ModelNews>),
     /// A sandbox stands, or does not, for a worker that is to be forked.
     Sandbox(WorkerId, Sandbox),
     /// A worker is in the control group of its sandbox, or why it is not.
@@ -83,6 +85,14 @@ pub(crate) enum Effect {
     ToWorker(WorkerId, ToWorker),
     /// Let a sealed worker and all that it starts have no more than this.
     Limit(WorkerId, Limits),
+    /// See to it that these models are in the cache; all is said by [`Input::Models`].
+    FetchModels {
+        models: Vec<ModelRequest>,
+        /// The variables by which tests find the Hub and its cache.
+        hub: BTreeMap<String, String>,
+    },
+    /// Fetch no further.
+    StopFetching,
     /// Give the terminal to a worker, or to the first template, and tell it.
     LendTerminal(Option<WorkerId>),
     /// Take the terminal back.

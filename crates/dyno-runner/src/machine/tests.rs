@@ -31,6 +31,7 @@ pub(super) fn item(name: &str, shares: &[&str]) -> Item {
         },
         markers: Vec::new(),
         shares: shares.iter().map(|key| (*key).to_owned()).collect(),
+        models: Vec::new(),
     }
 }
 
@@ -58,6 +59,7 @@ pub(super) fn collected(items: Vec<Item>, maxfail: u64) -> Input {
                 timeout_plugin: false,
                 ordered: false,
                 listens: true,
+                hub: std::collections::BTreeMap::new(),
                 captures: false,
             },
         })),

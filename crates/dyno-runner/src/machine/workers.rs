@@ -200,6 +200,25 @@ impl Machine {
         })));
     }
 
+    pub(super) fn closed(
+        &mut self,
+        worker: WorkerId,
+        garbage: Option<String>,
+        effects: &mut Vec<Effect>,
+    ) {
+        if let Some(state) = self.workers.get_mut(worker) {
+            state.closed = true;
+            effects.push(if garbage.is_some() {
+                Effect::Kill(worker)
+            } else {
+                Effect::StartGrace(worker)
+            });
+            let sent = garbage.map(|what| format!("it sent {what}"));
+            state.detail = sent.or(state.detail.take());
+        }
+        self.settle(worker, effects);
+    }
+
     pub(super) fn grace_over(&mut self, worker: WorkerId, effects: &mut Vec<Effect>) {
         let Some(state) = self.workers.get_mut(worker) else {
             return;

@@ -225,6 +225,7 @@ impl Walk<'_> {
                     },
                     markers: instance.markers,
                     shares: Vec::new(),
+                    models: Vec::new(),
                 },
                 keywords,
                 fixtures: instance.fixtures,
