@@ -1,8 +1,33 @@
 //! Models of the Hugging Face Hub: fetched, checked and kept in the cache that all tools share.
 //!
 //! The cache has the layout of `huggingface_hub`, so that what dyno fetched is there for a
-//! suite, for vLLM and for transformers, and the other way round.
+//! suite, for vLLM and for transformers, and the other way round. No file has its name in it
+//! before its checksum was right, and each is fetched under the lock that other tools take too.
+//!
+//! [`fetch`] brings models there, [`cached`] tells what is there. [`inventory`], [`verify`] and
+//! [`collect_garbage`] look after the cache. What comes next in a transfer, and when one gives
+//! up, is decided by machines that know no socket and no clock (`transfer`, `pace`).
 
+mod cache;
+mod checksum;
+mod client;
+mod error;
+mod fetch;
+mod headers;
+mod listing;
+mod mask;
+mod pace;
 mod place;
+mod progress;
+mod transfer;
+mod wanted;
 
+//LATER pub use cache::gc::{Collected, Garbage, GarbageKind, collect_garbage};
+//LATER pub use cache::inventory::{CachedModel, CachedRevision, inventory};
+pub use cache::look::cached;
+//LATER pub use cache::verify::{Fault, FaultKind, Verification, verify};
+pub use error::FetchError;
+pub use fetch::{Options, Snapshot, fetch};
+pub use pace::Patience;
 pub use place::{Place, Token, TokenSource};
+pub use progress::{Progress, Step, Wait};

@@ -4,8 +4,12 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 const ENDPOINT: &str = "https://huggingface.co";
+
+/// `huggingface_hub`'s own (`DEFAULT_DOWNLOAD_TIMEOUT`).
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where models come from and where they are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +24,8 @@ pub struct Place {
     pub token: Option<Token>,
     /// The file that is read for a token where no variable has one.
     pub token_file: PathBuf,
+    /// How long a server may be silent: `HF_HUB_DOWNLOAD_TIMEOUT`.
+    pub timeout: Duration,
 }
 
 /// A token of the Hub. It is shown nowhere: its `Debug` is its source.
@@ -74,6 +80,10 @@ impl Place {
                 .any(|name| text(name).is_some_and(|value| is_true(&value))),
             token: in_variable.or_else(in_file),
             token_file,
+            timeout: text("HF_HUB_DOWNLOAD_TIMEOUT")
+                .and_then(|seconds| seconds.trim().parse().ok())
+                .filter(|&seconds| seconds > 0)
+                .map_or(TIMEOUT, Duration::from_secs),
         }
     }
 }

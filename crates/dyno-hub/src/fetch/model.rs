@@ -1,0 +1,401 @@
+//! One model: its listing, what of it is missing, and its files side by side.
+
+use crate::cache::blobs::{Found, Trust};
+use crate::cache::{Repository, failed};
+use crate::cached;
+use crate::checksum::Checksum;
+use crate::client::{Answer, Client, Passing, Trouble};
+use crate::error::FetchError;
+use crate::fetch::file::{Wanted, fetch_file};
+use crate::fetch::refusal::{Asked, gave_up, in_a_clause, refused};
+use crate::fetch::{Shared, Snapshot, beside, chance};
+use crate::listing::{BadListing, ListedFile, Listing};
+use crate::pace::{Attempt, Pace};
+use crate::progress::{Step, Wait};
+use crate::wanted::is_wanted;
+use dyno_model::{Bytes, ModelRequest};
+use reqwest::{Method, Url};
+use std::sync::Arc;
+use tokio::task::JoinSet;
+
+/// A listing of more bytes than this is none: the longest on the Hub have some ten thousand files.
+const LONGEST_LISTING: usize = 64 << 20;
+
+/// Brings one model to the cache.
+pub(super) async fn fetch_model(
+    shared: Arc<Shared>,
+    request: ModelRequest,
+) -> Result<Snapshot, FetchError> {
+    if request.revision.is_commit()
+        && let Ok(snapshot) = cached_beside(&shared, &request).await
+        && shared
+            .repository(&request.name)
+            .record(&snapshot.commit)
+            .exists()
+    {
+        // A commit never moves: there is nothing to ask.
+        return Ok(snapshot);
+    }
+    let mut result = fetch_once(&shared, &request).await;
+    if matches!(result, Err(FetchError::NoRevision { .. })) && !request.revision.is_commit() {
+        // The branch may have moved while its files were fetched, and its commit be gone.
+        result = fetch_once(&shared, &request).await;
+    }
+    match result {
+        Err(error) if error.is_out_of_reach() => match cached_beside(&shared, &request).await {
+            Ok(snapshot) => Ok(Snapshot {
+                note: Some(format!("{error}; what the cache has of it is used")),
+                ..snapshot
+            }),
+            Err(_) => Err(error),
+        },
+        result => result,
+    }
+}
+
+async fn cached_beside(
+    shared: &Arc<Shared>,
+    request: &ModelRequest,
+) -> Result<Snapshot, FetchError> {
+    let (shared, request) = (Arc::clone(shared), request.clone());
+    beside(move || cached(&request, &shared.place)).await
+}
+
+async fn fetch_once(shared: &Arc<Shared>, request: &ModelRequest) -> Result<Snapshot, FetchError> {
+    let mut listing = list(shared, request).await?;
+    for file in &mut listing.files {
+        if is_wanted(&file.path, request.files) && (file.size.is_none() || file.checksum.is_none())
+        {
+            ask_about(shared, request, &listing.commit, file).await?;
+        }
+    }
+    let repository = shared.repository(&request.name);
+    let kept = listing.clone();
+    let files = request.files;
+    let repository = beside(move || {
+        repository.make()?;
+        repository.keep_listing(&kept, files)?;
+        Ok(repository)
+    })
+    .await?;
+    let plan = plan(repository.clone(), &listing, request).await?;
+    shared.say(
+        request,
+        Step::Planned {
+            files: plan.there.len() + plan.missing.len(),
+            bytes: plan.bytes,
+            missing: plan.to_come(),
+        },
+    );
+    let _reserved = Reserved::new(shared, &repository, request, plan.to_come())?;
+    let fetched = fetch_missing(shared, request, &listing.commit, &plan).await?;
+    let count = plan.there.len() + plan.missing.len();
+    let bytes = plan.bytes;
+    let (commit, revision) = (listing.commit, request.revision.clone());
+    let folder = repository.snapshot(&commit);
+    let commit = beside(move || {
+        std::fs::create_dir_all(repository.snapshot(&commit))
+            .map_err(failed("write", &repository.snapshot(&commit)))?;
+        for wanted in plan.there.iter().chain(&plan.missing) {
+            repository.link(&commit, &wanted.path, &wanted.checksum)?;
+        }
+        // Last: who reads the revision finds all of it.
+        repository.refer(&revision, &commit)?;
+        Ok(commit)
+    })
+    .await?;
+    Ok(Snapshot {
+        commit,
+        folder,
+        files: count,
+        bytes,
+        fetched,
+        note: None,
+    })
+}
+
+/// Asks the Hub which commit the revision is, and what is in it.
+async fn list(shared: &Shared, request: &ModelRequest) -> Result<Listing, FetchError> {
+    let client = &shared.client;
+    let mut parts = vec!["api", "models"];
+    parts.extend(request.name.as_str().split('/'));
+    parts.extend(["revision", request.revision.as_str()]);
+    let mut url = client.address(&parts);
+    url.set_query(Some("blobs=true"));
+    let asked = Asked::Listing;
+    let told = patiently(shared, request, asked, &Method::GET, &url).await?;
+    Listing::read(&told.body, &client.mask).map_err(|bad| match bad {
+        BadListing::Form(answer) => FetchError::Unexpected {
+            host: client.hub.clone(),
+            what: format!("the listing of {request}"),
+            answer: answer.to_owned(),
+        },
+        BadListing::Path(file) => FetchError::UnsafeFile {
+            hub: client.hub.clone(),
+            name: request.name.clone(),
+            file,
+        },
+    })
+}
+
+/// Asks about a file whose size or checksum the listing does not tell.
+async fn ask_about(
+    shared: &Shared,
+    request: &ModelRequest,
+    commit: &str,
+    file: &mut ListedFile,
+) -> Result<(), FetchError> {
+    let url = file_address(shared, request, commit, &file.path);
+    let asked = Asked::File(&file.path);
+    let told = patiently(shared, request, asked, &Method::HEAD, &url).await?;
+    let no_checksum = || FetchError::NoChecksum {
+        hub: shared.client.hub.clone(),
+        name: request.name.clone(),
+        file: file.path.clone(),
+    };
+    let checksum = told.etag.as_deref().and_then(Checksum::of_etag);
+    file.checksum = Some(checksum.ok_or_else(no_checksum)?);
+    file.size = Some(told.size.ok_or_else(no_checksum)?);
+    Ok(())
+}
+
+/// `/org/name/resolve/COMMIT/PATH`.
+pub(super) fn file_address(
+    shared: &Shared,
+    request: &ModelRequest,
+    commit: &str,
+    path: &str,
+) -> Url {
+    let mut parts: Vec<&str> = request.name.as_str().split('/').collect();
+    parts.extend(["resolve", commit]);
+    parts.extend(path.split('/'));
+    shared.client.address(&parts)
+}
+
+/// An answer, read.
+struct Told {
+    etag: Option<String>,
+    size: Option<u64>,
+    body: Vec<u8>,
+}
+
+/// Asks until there is an answer that can be read, or until patience ends.
+async fn patiently(
+    shared: &Shared,
+    request: &ModelRequest,
+    asked: Asked<'_>,
+    method: &Method,
+    url: &Url,
+) -> Result<Told, FetchError> {
+    let client = &shared.client;
+    let mut pace = Pace::new(shared.patience);
+    loop {
+        let passing = match client.ask(method.clone(), url.clone(), 0).await {
+            Ok(answer) => match read(client, answer).await {
+                Ok(read) => return Ok(read),
+                Err(passing) => passing,
+            },
+            Err(Trouble::Final(error)) => return Err(error),
+            Err(Trouble::Refusal(refusal)) => {
+                return Err(refused(refusal, asked, request, client));
+            }
+            Err(Trouble::Passing(passing)) => passing,
+            Err(Trouble::OutOfRange) => Passing::Status {
+                host: client.hub.clone(),
+                status: 416,
+                said: String::new(),
+            },
+        };
+        let attempt = match &passing {
+            Passing::Wish { told } => Attempt::Refused(*told),
+            Passing::Status { .. } | Passing::Network { .. } => Attempt::Fruitless,
+        };
+        let Some(pause) = pace.after(attempt, chance()) else {
+            return Err(gave_up(Some(passing), asked, request, client, &pace));
+        };
+        let file = match asked {
+            Asked::Listing => "the listing",
+            Asked::File(file) => file,
+        };
+        wait(shared, request, file, pause, Some(&passing)).await;
+    }
+}
+
+async fn read(client: &Client, mut answer: Answer) -> Result<Told, Passing> {
+    let host = crate::client::host(answer.response.url());
+    let mut body = Vec::new();
+    loop {
+        let chunk = answer.response.chunk().await;
+        let Some(chunk) = chunk.map_err(|error| client.broken(&host, error))? else {
+            break;
+        };
+        body.extend_from_slice(&chunk);
+        if body.len() > LONGEST_LISTING {
+            break;
+        }
+    }
+    Ok(Told {
+        etag: answer.etag,
+        size: answer.size,
+        body,
+    })
+}
+
+/// Pauses, and says so.
+pub(super) async fn wait(
+    shared: &Shared,
+    request: &ModelRequest,
+    file: &str,
+    pause: std::time::Duration,
+    why: Option<&Passing>,
+) {
+    let on = match why {
+        Some(Passing::Wish { told: Some(_) }) => Wait::RateLimit(pause),
+        why => Wait::Retry {
+            pause,
+            why: why.map_or_else(|| "it broke off".to_owned(), in_a_clause),
+        },
+    };
+    let file = file.to_owned();
+    shared.say(request, Step::Waiting { file, on });
+    tokio::time::sleep(pause).await;
+}
+
+/// What of a listing is wanted.
+struct Plan {
+    there: Vec<Wanted>,
+    missing: Vec<Wanted>,
+    bytes: u64,
+}
+
+impl Plan {
+    fn to_come(&self) -> u64 {
+        self.missing.iter().map(Wanted::to_come).sum()
+    }
+}
+
+/// Looks which of the wanted files are in the cache, and how much of the others.
+async fn plan(
+    repository: Repository,
+    listing: &Listing,
+    request: &ModelRequest,
+) -> Result<Plan, FetchError> {
+    let listed: Vec<Wanted> = listing
+        .files
+        .iter()
+        .filter(|file| is_wanted(&file.path, request.files))
+        .filter_map(|file| {
+            Some(Wanted {
+                path: file.path.clone(),
+                size: file.size?,
+                checksum: file.checksum.clone()?,
+                half: 0,
+            })
+        })
+        .collect();
+    beside(move || {
+        let bytes = listed.iter().map(|wanted| wanted.size).sum();
+        let (mut there, mut missing) = (Vec::new(), Vec::<Wanted>::new());
+        for mut wanted in listed {
+            let blob = repository.blob(&wanted.checksum);
+            let found =
+                repository.look_at(&blob, &wanted.checksum, Some(wanted.size), Trust::Checked);
+            let same = |other: &Wanted| other.checksum == wanted.checksum;
+            if found.map_err(failed("read", &blob))? == Found::Right(wanted.size)
+                || missing.iter().any(same)
+            {
+                // Two files of the same bytes are one blob.
+                there.push(wanted);
+            } else {
+                let half = std::fs::symlink_metadata(repository.half(&wanted.checksum));
+                wanted.half = half.map_or(0, |half| half.len()).min(wanted.size);
+                missing.push(wanted);
+            }
+        }
+        // The longest first: what begins last should not end last.
+        missing.sort_by_key(|wanted| std::cmp::Reverse(wanted.to_come()));
+        Ok(Plan {
+            there,
+            missing,
+            bytes,
+        })
+    })
+    .await
+}
+
+/// Fetches what is missing, side by side; the first that fails ends the others.
+async fn fetch_missing(
+    shared: &Arc<Shared>,
+    request: &ModelRequest,
+    commit: &str,
+    plan: &Plan,
+) -> Result<u64, FetchError> {
+    let mut files = JoinSet::new();
+    for wanted in &plan.missing {
+        let (shared, request) = (Arc::clone(shared), request.clone());
+        let (commit, wanted) = (commit.to_owned(), wanted.clone());
+        files.spawn(async move {
+            // Closed never; where it were, the file is fetched without its turn.
+            let _turn = shared.files.acquire().await;
+            fetch_file(&shared, &request, &commit, &wanted).await
+        });
+    }
+    let mut fetched = 0;
+    while let Some(joined) = files.join_next().await {
+        match joined {
+            Ok(result) => fetched += result?,
+            Err(error) => {
+                if let Ok(panic) = error.try_into_panic() {
+                    std::panic::resume_unwind(panic);
+                }
+            }
+        }
+    }
+    Ok(fetched)
+}
+
+/// Space on the disk that is spoken for.
+struct Reserved<'a> {
+    shared: &'a Shared,
+    bytes: u64,
+}
+
+impl<'a> Reserved<'a> {
+    fn new(
+        shared: &'a Shared,
+        repository: &Repository,
+        request: &ModelRequest,
+        bytes: u64,
+    ) -> Result<Self, FetchError> {
+        let free = free_space(repository);
+        let mut reserved = shared.reserved();
+        let needed = reserved.saturating_add(bytes);
+        if bytes > 0 && free.is_some_and(|free| free < needed) {
+            return Err(no_space(repository, request, needed));
+        }
+        *reserved = needed;
+        Ok(Self { shared, bytes })
+    }
+}
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        let mut reserved = self.shared.reserved();
+        *reserved = reserved.saturating_sub(self.bytes);
+    }
+}
+
+/// What is free on the cache's disk to whoever is not root, where that can be told.
+fn free_space(repository: &Repository) -> Option<u64> {
+    let about = rustix::fs::statvfs(repository.folder()).ok()?;
+    Some(about.f_bavail.saturating_mul(about.f_frsize))
+}
+
+pub(super) fn no_space(repository: &Repository, request: &ModelRequest, needed: u64) -> FetchError {
+    FetchError::NoSpace {
+        name: request.name.clone(),
+        needed: Bytes(needed),
+        free: Bytes(free_space(repository).unwrap_or_default()),
+        folder: repository.cache().to_owned(),
+    }
+}
