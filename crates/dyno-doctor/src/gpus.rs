@@ -352,12 +352,12 @@ mod tests {
 
     const H100: &str = "0, NVIDIA H100 80GB HBM3, 580.95.05, 81559, 4, Disabled, Default\n";
 
-    fn said(out: &str) -> Option<Answer> {
-        Some(Answer::Ended {
+    fn said(out: &str) -> Answer {
+        Answer::Ended {
             code: 0,
             out: out.to_owned(),
             err: String::new(),
-        })
+        }
     }
 
     fn well() -> Facts {
@@ -366,8 +366,8 @@ mod tests {
             nodes: 1,
             driver: Some("580.95.05".to_owned()),
             smi: Some("/usr/bin/nvidia-smi".into()),
-            told: said(H100),
-            apps: said(""),
+            told: Some(said(H100)),
+            apps: Some(said("")),
             cuda: Some((13, 0)),
             ..Facts::default()
         }
@@ -468,7 +468,7 @@ mod tests {
         ] {
             assert_eq!(
                 states(&Facts {
-                    told: said(row),
+                    told: Some(said(row)),
                     ..well()
                 })[1]
                     .1,
@@ -477,7 +477,7 @@ mod tests {
             );
         }
         let held = Facts {
-            apps: said("4242, 40000, python\n[N/A], 1, x\n"),
+            apps: Some(said("4242, 40000, python\n[N/A], 1, x\n")),
             ..well()
         };
         let finding = judged(&held).pop().unwrap();

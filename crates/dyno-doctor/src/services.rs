@@ -244,32 +244,29 @@ mod tests {
         findings
     }
 
-    fn ended(code: i32, out: &str) -> Option<(PathBuf, Answer)> {
+    fn ended(code: i32, out: &str) -> Answer {
         let (out, err) = (out.to_owned(), String::new());
-        Some((
-            PathBuf::from("/usr/bin/x"),
-            Answer::Ended { code, out, err },
-        ))
+        Answer::Ended { code, out, err }
     }
 
     #[test]
     fn a_program_is_there_or_costs() {
-        let late = Some((PathBuf::from("/usr/bin/x"), Answer::Late(LIMIT)));
-        for (found, state, says) in [
+        for (answer, state, says) in [
             (
-                ended(0, "etcd Version: 3.4.23\nGit SHA: x\n"),
+                Some(ended(0, "etcd Version: 3.4.23\nGit SHA: x\n")),
                 Good,
                 "3.4.23",
             ),
             (
-                ended(0, "nats-server: v2.9.10\n"),
+                Some(ended(0, "nats-server: v2.9.10\n")),
                 Good,
                 "2.9.10, /usr/bin/x",
             ),
-            (ended(1, ""), Costs, "exit code 1"),
-            (late, Costs, "within 3 s"),
+            (Some(ended(1, "")), Costs, "exit code 1"),
+            (Some(Answer::Late(LIMIT)), Costs, "within 3 s"),
             (None, Costs, "not installed"),
         ] {
+            let found = answer.map(|answer| (PathBuf::from("/usr/bin/x"), answer));
             let facts = Facts {
                 programs: vec![found],
                 has_apt: true,

@@ -4,7 +4,8 @@
 //! suite, for vLLM and for transformers, and the other way round. No file has its name in it
 //! before its checksum was right, and each is fetched under the lock that other tools take too.
 //!
-//! [`fetch`] brings models there, [`cached`] tells what is there. [`inventory`], [`verify`] and
+//! [`fetch`] brings models there, [`cached`] tells what is there, [`reachable`] what the Hub would
+//! give. [`inventory`], [`verify`] and
 //! [`collect_garbage`] look after the cache. What comes next in a transfer, and when one gives
 //! up, is decided by machines that know no socket and no clock (`transfer`, `pace`).
 
@@ -27,7 +28,7 @@ mod wanted;
 pub use cache::look::cached;
 //LATER pub use cache::verify::{Fault, FaultKind, Verification, verify};
 pub use error::FetchError;
-pub use fetch::{Options, Snapshot, fetch};
+pub use fetch::{Options, Snapshot, fetch, reachable};
 pub use pace::Patience;
 pub use place::{Place, Token, TokenSource};
 pub use progress::{Progress, Step, Wait};

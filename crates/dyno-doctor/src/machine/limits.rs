@@ -242,6 +242,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn a_limit_costs_where_servers_meet_it() {
         let none: Option<u64> = None;
         for (facts, name, state, command) in [

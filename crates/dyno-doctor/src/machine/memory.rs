@@ -278,6 +278,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn what_a_control_group_allows_is_what_counts() {
         for (facts, name, state, says, command) in [
             (usual(), "memory", Good, "60 GiB of 64 GiB free", ""),

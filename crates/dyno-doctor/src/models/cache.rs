@@ -205,6 +205,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn a_cache_can_be_written_or_costs() {
         let read_only = Mount {
             at: PathBuf::from("/hf"),

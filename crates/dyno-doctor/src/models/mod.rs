@@ -103,6 +103,18 @@ fn endpoint(facts: &Facts) -> Finding {
         )
         .mended_by(Some("unset HF_ENDPOINT".to_owned()));
     }
+    if let Some((error, hint)) = facts
+        .reach
+        .iter()
+        .find_map(|(.., state)| state.out_of_reach())
+    {
+        let name_of = |(request, _, state): &(ModelRequest, usize, Reach)| {
+            state.out_of_reach().map(|_| request.to_string())
+        };
+        let names: Vec<String> = facts.reach.iter().filter_map(name_of).collect();
+        let costs = format!("tests of {} cannot run", crate::paste::listed(&names));
+        return Finding::costs(name, error, costs).mended_by(Some(hint.to_owned()));
+    }
     let asked = facts.reach.iter().any(|(.., state)| state.was_asked());
     let found = if asked {
         shown
@@ -181,7 +193,7 @@ mod tests {
     }
 
     fn named(facts: &Facts, name: &str) -> (FindingState, String) {
-        let found = judge(facts)
+        let found = judged(facts)
             .into_iter()
             .find(|finding| finding.name == name)
             .unwrap();

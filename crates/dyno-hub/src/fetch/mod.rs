@@ -2,7 +2,10 @@
 
 mod file;
 mod model;
+mod reach;
 mod refusal;
+
+pub use reach::reachable;
 
 use crate::cache::Repository;
 use crate::client::Client;

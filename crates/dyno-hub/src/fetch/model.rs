@@ -115,7 +115,7 @@ async fn fetch_once(shared: &Arc<Shared>, request: &ModelRequest) -> Result<Snap
 }
 
 /// Asks the Hub which commit the revision is, and what is in it.
-async fn list(shared: &Shared, request: &ModelRequest) -> Result<Listing, FetchError> {
+pub(super) async fn list(shared: &Shared, request: &ModelRequest) -> Result<Listing, FetchError> {
     let client = &shared.client;
     let mut parts = vec!["api", "models"];
     parts.extend(request.name.as_str().split('/'));
@@ -173,14 +173,14 @@ pub(super) fn file_address(
 }
 
 /// An answer, read.
-struct Told {
+pub(super) struct Told {
     etag: Option<String>,
     size: Option<u64>,
     body: Vec<u8>,
 }
 
 /// Asks until there is an answer that can be read, or until patience ends.
-async fn patiently(
+pub(super) async fn patiently(
     shared: &Shared,
     request: &ModelRequest,
     asked: Asked<'_>,
