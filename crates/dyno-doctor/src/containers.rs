@@ -45,8 +45,12 @@ impl Facts {
                 Command::new(&path).args(["version", "--format", "{{.Server.Version}}"]),
                 LIMIT,
             );
-            let buildx = ask(Command::new(&path).args(["buildx", "version"]), LIMIT);
-            (path, answer, buildx.said().is_some())
+            // Without a daemon nothing is built.
+            let has_buildx = answer.said().is_some()
+                && ask(Command::new(&path).args(["buildx", "version"]), LIMIT)
+                    .said()
+                    .is_some();
+            (path, answer, has_buildx)
         });
         let podman = around.program("podman").map(|path| {
             let answer = ask(

@@ -47,7 +47,10 @@ pub(crate) struct Facts {
 impl Facts {
     pub(crate) fn look(around: &Surroundings, python: Option<&Interpreter>) -> Self {
         let driver = fs::read_to_string("/proc/driver/nvidia/version").ok();
+        let nodes = nodes(Path::new("/dev"));
         let smi = around.program("nvidia-smi");
+        // Where there is no GPU it has nothing to tell.
+        let smi = smi.filter(|_| nodes > 0 || driver.is_some());
         let asked = |arguments: &[&str]| {
             let smi = smi.as_ref()?;
             Some(ask(Command::new(smi).args(arguments), LIMIT))
@@ -57,7 +60,7 @@ impl Facts {
         let page = if works { asked(&[]) } else { None };
         Self {
             devices: pci_devices(Path::new("/sys/bus/pci/devices")),
-            nodes: nodes(Path::new("/dev")),
+            nodes,
             driver: driver.as_deref().and_then(driver_in).map(str::to_owned),
             apps: if works { asked(&[APPS, FORMAT]) } else { None },
             cuda: page.as_ref().and_then(Answer::said).and_then(cuda_in),

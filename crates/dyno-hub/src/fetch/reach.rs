@@ -11,18 +11,21 @@ use crate::wanted::is_wanted;
 use dyno_model::ModelRequest;
 use reqwest::Method;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 /// Asks the Hub whether each model can be had, all at once: for its listing, which it shows of
 /// gated models too, and then for its largest file, without the body. Each request has an answer,
-/// in their order. The cache is neither read nor written.
+/// in their order; one that takes longer than `within` is that the Hub does not answer. The cache
+/// is neither read nor written.
 ///
 /// Needs a tokio runtime with input, output and time.
 pub async fn reachable(
     requests: &[ModelRequest],
     place: &Place,
     patience: Patience,
+    within: Duration,
 ) -> Vec<Result<(), FetchError>> {
     let client = match Client::new(place) {
         Ok(client) => client,
@@ -40,7 +43,10 @@ pub async fn reachable(
     let mut asked = JoinSet::new();
     for (at, request) in requests.iter().cloned().enumerate() {
         let shared = Arc::clone(&shared);
-        asked.spawn(async move { (at, ask(&shared, &request).await) });
+        asked.spawn(async move {
+            let answer = tokio::time::timeout(within, ask(&shared, &request)).await;
+            (at, answer.unwrap_or_else(|_| Err(late(&shared, &request))))
+        });
     }
     let mut answers: Vec<_> = requests.iter().map(|_| Ok(())).collect();
     while let Some(joined) = asked.join_next().await {
@@ -50,6 +56,14 @@ pub async fn reachable(
         }
     }
     answers
+}
+
+fn late(shared: &Shared, request: &ModelRequest) -> FetchError {
+    FetchError::NoNetwork {
+        host: shared.client.hub.clone(),
+        what: Asked::Listing.told(request),
+        why: "it does not answer in time".to_owned(),
+    }
 }
 
 async fn ask(shared: &Shared, request: &ModelRequest) -> Result<(), FetchError> {

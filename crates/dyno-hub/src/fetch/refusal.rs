@@ -14,7 +14,7 @@ pub(super) enum Asked<'a> {
 }
 
 impl Asked<'_> {
-    fn told(self, request: &ModelRequest) -> String {
+    pub(super) fn told(self, request: &ModelRequest) -> String {
         match self {
             Self::Listing => format!("the listing of {request}"),
             Self::File(file) => format!("{file} of {}", request.name),
