@@ -50,7 +50,7 @@ enum Command {
     Runs(commands::runs::Args),
     /// Tell what this machine lacks for tests, what that costs, and the command that mends it.
     Doctor(commands::doctor::Args),
-    /// Make model directories that real engines load.
+    /// Fetch, list, check and remove models; make small ones on the spot.
     Models(commands::models::Args),
     /// Serve one test session: started by the pytest plugin, not by hand.
     #[command(hide = true)]
@@ -73,7 +73,10 @@ fn main() -> ExitCode {
         Some(first) if first == "collect" => Command::Collect {
             args: args.collect(),
         },
-        _ => Cli::parse().command,
+        _ => match Cli::try_parse() {
+            Ok(cli) => cli.command,
+            Err(error) => return refuse(&error),
+        },
     };
     let done = match command {
         Command::Test { args } => commands::test::run(&args),
@@ -91,6 +94,18 @@ fn main() -> ExitCode {
         anstream::eprintln!("dyno: {}", told(&error));
         ExitCode::from(u8::from(dyno_model::ExitCode::InternalError))
     })
+}
+
+/// Says what of a command line is not understood, or the help that it asks for.
+fn refuse(error: &clap::Error) -> ExitCode {
+    // A reader that has gone costs the text and nothing else.
+    let _ = error.print();
+    let code = if error.use_stderr() {
+        dyno_model::ExitCode::UsageError
+    } else {
+        dyno_model::ExitCode::Ok
+    };
+    ExitCode::from(u8::from(code))
 }
 
 /// What went wrong and why, each once: most errors name their cause in their own words.

@@ -10,7 +10,7 @@ use std::time::Duration;
 #[non_exhaustive]
 pub enum FetchError {
     /// The Hub has no repository of this name, or does not say so to whoever asked.
-    #[error("{hub} has no model {name:?}{}", if *.token { " that this token may see" } else { ", or shows it to nobody without a token" })]
+    #[error("{hub} has no model {name}{}", if *.token { " that this token may see" } else { ", or shows it to nobody without a token" })]
     NoRepository {
         /// The host that was asked.
         hub: String,
@@ -307,14 +307,16 @@ impl FetchError {
         }
     }
 
-    /// Whether the Hub could not be asked, or not now, while the cache may have the model.
-    pub(crate) fn is_out_of_reach(&self) -> bool {
+    /// Whether the Hub could not be asked, or not now, or nothing can be written, while the cache
+    /// may have the model all the same.
+    pub(crate) fn leaves_the_cache(&self) -> bool {
         matches!(
             self,
             Self::NoNetwork { .. }
                 | Self::Server { .. }
                 | Self::RateLimited { .. }
                 | Self::Tls { .. }
+                | Self::Cache { .. }
         )
     }
 }

@@ -23,10 +23,10 @@ mod progress;
 mod transfer;
 mod wanted;
 
-//LATER pub use cache::gc::{Collected, Garbage, GarbageKind, collect_garbage};
-//LATER pub use cache::inventory::{CachedModel, CachedRevision, inventory};
+pub use cache::gc::{Collected, Garbage, GarbageKind, collect_garbage};
+pub use cache::inventory::{CachedModel, CachedRevision, Extent, inventory};
 pub use cache::look::cached;
-//LATER pub use cache::verify::{Fault, FaultKind, Verification, verify};
+pub use cache::verify::{Done, Fault, FaultKind, Verification, verify};
 pub use error::FetchError;
 pub use fetch::{Options, Snapshot, fetch, reachable};
 pub use pace::Patience;

@@ -73,7 +73,7 @@ class _Reply:
     is_file: bool = False
 
 
-class Hub:
+class Hub(contextlib.AbstractContextManager["Hub"]):
     """A Hub at `endpoint`; files in large-file storage are at another port."""
 
     def __init__(self, tokens: set[str] | None = None) -> None:
@@ -81,6 +81,8 @@ class Hub:
         # The tokens that the Hub knows.
         self.tokens = set() if tokens is None else tokens
         self.requests: list[Request] = []
+        # The faults that have been made.
+        self.made: list[Fault] = []
         self._orders: list[_Order] = []
         self._lock = threading.Lock()
         self._closing = threading.Event()
@@ -88,9 +90,6 @@ class Hub:
         self._storage = _Server(self, "storage")
         for server in (self._hub, self._storage):
             threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-
-    def __enter__(self) -> Hub:
-        return self
 
     def __exit__(
         self,
@@ -171,6 +170,7 @@ class Hub:
                 if fnmatch(request.path, order.pattern) and fnmatch(request.server, order.server):
                     if order.times is not None:
                         order.times -= 1
+                    self.made.append(order.fault)
                     return order.fault
         return None
 

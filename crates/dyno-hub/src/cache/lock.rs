@@ -1,6 +1,6 @@
 //! The lock of a blob, as Python's `filelock` takes it: `flock(2)` on a file that stays.
 
-use crate::cache::failed;
+use crate::cache::{Repository, failed};
 use crate::error::FetchError;
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{File, OpenOptions};
@@ -13,7 +13,16 @@ use std::time::Duration;
 /// file stays, because who removes it splits those who wait from those who come.
 #[derive(Debug)]
 pub(crate) struct Lock {
-    _file: File,
+    _file: Option<File>,
+}
+
+/// How a model is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// To add to it, beside others that do.
+    Beside,
+    /// To remove something of it that nobody may be about to need.
+    Alone,
 }
 
 /// How often a lock that somebody holds is tried: as often as `filelock` does.
@@ -23,14 +32,23 @@ const TRY_EVERY: Duration = Duration::from_millis(50);
 const MODE: u32 = 0o664;
 
 impl Lock {
+    /// What stands for a lock where there is nothing that anyone could hold.
+    pub(crate) fn none() -> Self {
+        Self { _file: None }
+    }
+
     /// Takes the lock, or none where somebody holds it.
     pub(crate) fn try_take(path: &Path) -> Result<Option<Self>, FetchError> {
+        Self::try_take_as(path, FlockOperation::NonBlockingLockExclusive)
+    }
+
+    fn try_take_as(path: &Path, how: FlockOperation) -> Result<Option<Self>, FetchError> {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(failed("write", folder))?;
         }
         loop {
             let file = open(path).map_err(failed("lock", path))?;
-            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            match flock(&file, how) {
                 Ok(()) => {}
                 Err(error) => {
                     let error = io::Error::from(error);
@@ -46,7 +64,7 @@ impl Lock {
             }
             // Removed while we opened it: such a lock guards no name.
             if file.metadata().map_err(failed("lock", path))?.nlink() > 0 {
-                return Ok(Some(Self { _file: file }));
+                return Ok(Some(Self { _file: Some(file) }));
             }
         }
     }
@@ -60,6 +78,27 @@ impl Lock {
             }
             if let Some(on_wait) = on_wait.take() {
                 on_wait();
+            }
+            tokio::time::sleep(TRY_EVERY).await;
+        }
+    }
+}
+
+impl Repository {
+    /// Says that the model is used; none where others use it in a way that does not go with this.
+    pub(crate) fn use_it(&self, how: Use) -> Result<Option<Lock>, FetchError> {
+        let how = match how {
+            Use::Beside => FlockOperation::NonBlockingLockShared,
+            Use::Alone => FlockOperation::NonBlockingLockExclusive,
+        };
+        Lock::try_take_as(&self.use_lock(), how)
+    }
+
+    /// As [`Repository::use_it`], beside others, once nobody uses it alone.
+    pub(crate) async fn use_beside(&self) -> Result<Lock, FetchError> {
+        loop {
+            if let Some(lock) = self.use_it(Use::Beside)? {
+                return Ok(lock);
             }
             tokio::time::sleep(TRY_EVERY).await;
         }
@@ -112,6 +151,22 @@ mod tests {
         assert!(Lock::try_take(&path).unwrap().is_some());
         let mode = std::fs::metadata(&path).unwrap().mode();
         assert_eq!(mode & 0o777, MODE);
+    }
+
+    #[test]
+    fn a_model_is_used_by_many_or_by_one_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let repository = Repository::of(folder.path(), &"a/b".parse().unwrap());
+        let (one, two) = (
+            repository.use_it(Use::Beside),
+            repository.use_it(Use::Beside),
+        );
+        let (one, two) = (one.unwrap(), two.unwrap());
+        assert!(one.is_some() && two.is_some());
+        assert!(repository.use_it(Use::Alone).unwrap().is_none());
+        drop((one, two));
+        let alone = repository.use_it(Use::Alone).unwrap();
+        assert!(alone.is_some() && repository.use_it(Use::Beside).unwrap().is_none());
     }
 
     #[test]

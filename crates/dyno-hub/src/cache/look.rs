@@ -45,6 +45,7 @@ fn look(repository: &Repository, request: &ModelRequest) -> Result<Snapshot, Str
         Some(listing) => look_by_listing(repository, &listing, request.files)?,
         None => look_without_listing(repository, &folder, request.files)?,
     };
+    repository.mark_used(&commit);
     Ok(Snapshot {
         commit,
         folder,

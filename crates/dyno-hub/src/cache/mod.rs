@@ -9,6 +9,7 @@
 //!     trees/COMMIT.json               the files of a commit that is wanted whole
 //!     .dyno/COMMIT.json               the same, of any commit that dyno fetched something of
 //!     .dyno/checked/CHECKSUM          which bytes dyno has summed up
+//!     .dyno/use.lock                  who uses the model, beside others or alone
 //! CACHE/.locks/models--org--name/CHECKSUM.lock
 //! ```
 //!
@@ -17,11 +18,15 @@
 //! of a model without its weights; and dyno has to know what is missing without asking the Hub.
 
 pub(crate) mod blobs;
+pub(crate) mod gc;
 
 pub(crate) mod half;
+pub(crate) mod inventory;
 
 pub(crate) mod lock;
 pub(crate) mod look;
+pub(crate) mod open_files;
+pub(crate) mod verify;
 
 pub(crate) mod write;
 
@@ -104,6 +109,10 @@ impl Repository {
 
     pub(crate) fn record(&self, commit: &str) -> PathBuf {
         self.own().join(format!("{commit}.json"))
+    }
+
+    pub(crate) fn use_lock(&self) -> PathBuf {
+        self.own().join("use.lock")
     }
 
     pub(crate) fn checked(&self, blob: &str) -> PathBuf {

@@ -7,6 +7,7 @@ use crate::listing::{Listing, Record};
 use dyno_model::{ModelFiles, Revision};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// What marks a folder as a cache that need not be backed up (bford.info/cachedir).
 const CACHE_TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n\
@@ -82,6 +83,15 @@ impl Repository {
             .make_in(self.own(), |at| std::os::unix::fs::symlink(&target, at))
             .and_then(|made| made.into_temp_path().persist(&link).map_err(Into::into));
         made.map_err(failed("write", &link))
+    }
+
+    /// Notes that somebody uses a commit now, for disks that do not note who reads.
+    pub(crate) fn mark_used(&self, commit: &str) {
+        let record = std::fs::File::options()
+            .write(true)
+            .open(self.record(commit));
+        // A cache that is only read has nobody who collects its garbage either.
+        let _ = record.and_then(|record| record.set_modified(SystemTime::now()));
     }
 
     /// Says which commit a revision is.

@@ -66,6 +66,10 @@ pub(super) async fn fetch_file(
         told_half: wanted.half,
     };
     fetching.run(half).await?;
+    // Before the lock is free: other tools take a blob without a link for garbage.
+    fetching
+        .repository
+        .link(commit, &wanted.path, &wanted.checksum)?;
     drop(lock);
     let file = wanted.path.clone();
     shared.say(request, Step::Fetched { file });

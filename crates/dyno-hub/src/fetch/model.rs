@@ -42,7 +42,7 @@ pub(super) async fn fetch_model(
         result = fetch_once(&shared, &request).await;
     }
     match result {
-        Err(error) if error.is_out_of_reach() => match cached_beside(&shared, &request).await {
+        Err(error) if error.leaves_the_cache() => match cached_beside(&shared, &request).await {
             Ok(snapshot) => Ok(Snapshot {
                 note: Some(format!("{error}; what the cache has of it is used")),
                 ..snapshot
@@ -78,6 +78,8 @@ async fn fetch_once(shared: &Arc<Shared>, request: &ModelRequest) -> Result<Snap
         Ok(repository)
     })
     .await?;
+    // Until there are links to all blobs, nobody is to take them for garbage.
+    let _used = repository.use_beside().await?;
     let plan = plan(repository.clone(), &listing, request).await?;
     shared.say(
         request,
@@ -101,6 +103,7 @@ async fn fetch_once(shared: &Arc<Shared>, request: &ModelRequest) -> Result<Snap
         }
         // Last: who reads the revision finds all of it.
         repository.refer(&revision, &commit)?;
+        repository.mark_used(&commit);
         Ok(commit)
     })
     .await?;

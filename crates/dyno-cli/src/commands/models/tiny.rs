@@ -1,4 +1,4 @@
-//! `dyno models`: model directories, made on the spot.
+//! `dyno models tiny`: a model directory, made on the spot.
 
 use dyno_models::tiny::{self, IfOccupied, TinyModel, WriteError, Written};
 use std::path::PathBuf;
@@ -6,21 +6,6 @@ use std::process::ExitCode;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    #[command(subcommand)]
-    model: Model,
-}
-
-#[derive(Debug, clap::Subcommand)]
-enum Model {
-    /// Write a two-layer Llama with random weights: no network, no token, two megabytes.
-    ///
-    /// The same seed gives the same bytes on every machine. A directory that already
-    /// holds this very model is left as it is.
-    Tiny(TinyArgs),
-}
-
-#[derive(Debug, clap::Args)]
-struct TinyArgs {
     /// Where to write it; made with its parents where missing.
     dir: PathBuf,
     /// Seed of the weights; the other files are the same for every seed.
@@ -31,13 +16,7 @@ struct TinyArgs {
     force: bool,
 }
 
-pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
-    match args.model {
-        Model::Tiny(args) => write_tiny(&args),
-    }
-}
-
-fn write_tiny(args: &TinyArgs) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let occupied = if args.force {
         IfOccupied::Replace
     } else {
