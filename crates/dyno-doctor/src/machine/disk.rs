@@ -13,6 +13,9 @@ const ROOM: u64 = 1 << 30;
 /// So many files a run makes, with room for others.
 const FILES: u64 = 10_000;
 
+/// Another place for temporary files.
+const ELSEWHERE: &str = "export TMPDIR=/var/tmp";
+
 /// What is known of the disk.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Facts {
@@ -148,15 +151,23 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
         .collect()
 }
 
+/// A copy of a folder that is somebody else's.
+fn elsewhere_of(path: &Path) -> String {
+    match path.file_name() {
+        Some(name) => format!(
+            "cp -r {} ~/ && cd ~/{}",
+            paste::path(path),
+            paste::path(Path::new(name))
+        ),
+        None => "cd ~".to_owned(),
+    }
+}
+
 fn judge_place(place: &Place, is_root: bool) -> Finding {
     let Place { name, path, .. } = place;
     let shown = path.display();
     let is_temporary = *name == "temporary files";
-    let elsewhere = if is_temporary {
-        "export TMPDIR=/var/tmp"
-    } else {
-        "dyno report"
-    };
+
     if let Some(why) = &place.refused {
         let costs = if is_temporary {
             "no test can run"
@@ -166,8 +177,8 @@ fn judge_place(place: &Place, is_root: bool) -> Finding {
         let remedy = match &place.mount {
             Some(mount) if mount.is_read_only => mount.writable(is_root),
             _ if !path.exists() => paste::command(&["mkdir", "-p", &path.to_string_lossy()]),
-            _ if is_temporary => elsewhere.to_owned(),
-            _ => format!("sudo chown \"$USER\" {}", paste::path(path)),
+            _ if is_temporary => ELSEWHERE.to_owned(),
+            _ => elsewhere_of(path),
         };
         return Finding::costs(*name, format!("{shown} cannot be written: {why}"), costs)
             .mended_by(Some(remedy));
@@ -206,7 +217,7 @@ fn judge_place(place: &Place, is_root: bool) -> Finding {
             format!("{found}, where nothing may be executed (noexec)"),
             "what compiles at run time (Triton, torch.compile) fails, and so do tests that write a program",
         )
-        .mended_by(Some(elsewhere.to_owned()));
+        .mended_by(Some(ELSEWHERE.to_owned()));
     }
     Finding::good(*name, found)
 }

@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 /// file that was cut off is fetched again.
 const ROOM: u64 = 4 << 30;
 
+/// Another cache, where nothing better is known.
+const AT_HOME: &str = "export HF_HUB_CACHE=\"$HOME/.cache/huggingface/hub\"";
+
 /// What is known of the cache.
 #[derive(Debug, Clone)]
 pub(crate) struct Cache {
@@ -19,6 +22,8 @@ pub(crate) struct Cache {
     space: Option<Space>,
     mount: Option<Mount>,
     is_root: bool,
+    /// It is below the user's own folder.
+    is_at_home: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +41,7 @@ enum State {
 }
 
 impl Cache {
-    pub(crate) fn look(folder: &Path) -> Self {
+    pub(crate) fn look(folder: &Path, home: Option<&Path>) -> Self {
         let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
         // What is there of it, for what is to be made would be in that.
         let there = folder.ancestors().find(|one| one.exists());
@@ -50,6 +55,7 @@ impl Cache {
             space: space(there),
             mount: mounts(&table, &whole),
             is_root: Surroundings::is_root(),
+            is_at_home: home.is_some_and(|home| folder.starts_with(home)),
         }
     }
 
@@ -67,6 +73,7 @@ impl Cache {
             }),
             mount: None,
             is_root: false,
+            is_at_home: true,
         }
     }
 }
@@ -115,19 +122,24 @@ pub(super) fn judge(cache: &Cache) -> Vec<Finding> {
     } = cache;
     let (name, shown) = ("cache", folder.display());
     let lost = "no model can be fetched: tests that name one that is not there cannot run";
-    let owned = |path: &Path| {
-        let path = paste::path(path);
-        paste::as_root(*is_root, &format!("chown -R \"$USER\" {path}"))
-    };
-    let remedy = |path: &Path| match mount {
-        Some(mount) if mount.is_read_only => mount.writable(*is_root),
-        _ => owned(path),
-    };
     let is_read_only = mount.as_ref().is_some_and(|mount| mount.is_read_only);
+    let remedy = |otherwise: String| match mount {
+        Some(mount) if mount.is_read_only => mount.writable(*is_root),
+        _ => otherwise,
+    };
+    let path = paste::path(folder);
+    // One that is made for the user alone: nothing above it changes.
+    let made = paste::as_root(*is_root, &format!("install -d -o \"$USER\" {path}"));
+    let owned = if cache.is_at_home {
+        paste::as_root(*is_root, &format!("chown -R \"$USER\" {path}"))
+    } else {
+        // Others may share it.
+        AT_HOME.to_owned()
+    };
     let first = match state {
         State::Refused(why) => {
             Finding::costs(name, format!("{shown} cannot be written: {why}"), lost)
-                .mended_by(Some(remedy(folder)))
+                .mended_by(Some(remedy(owned)))
         }
         State::CannotBeMade(parent) => {
             let why = if is_read_only {
@@ -139,7 +151,7 @@ pub(super) fn judge(cache: &Cache) -> Vec<Finding> {
                 "{shown} is not there and cannot be made in {}, {why}",
                 parent.display()
             );
-            Finding::costs(name, found, lost).mended_by(Some(remedy(parent)))
+            Finding::costs(name, found, lost).mended_by(Some(remedy(made)))
         }
         State::NoFolder => Finding::costs(
             name,
@@ -161,16 +173,14 @@ pub(super) fn judge(cache: &Cache) -> Vec<Finding> {
         let found = "no symbolic link can be made there";
         let costs =
             "other tools keep each file once for each revision, and dyno cannot fetch into it";
-        findings.push(Finding::costs("cache links", found, costs).mended_by(Some(
-            "export HF_HUB_CACHE=\"$HOME/.cache/huggingface/hub\"".to_owned(),
-        )));
+        findings
+            .push(Finding::costs("cache links", found, costs).mended_by(Some(AT_HOME.to_owned())));
     }
     if let State::Fit { locks: false, .. } = state {
         let found = "no lock can be taken there";
         let costs = "two runs that want one model fetch it twice, and may spoil each other's files";
-        findings.push(Finding::costs("cache locks", found, costs).mended_by(Some(
-            "export HF_HUB_CACHE=\"$HOME/.cache/huggingface/hub\"".to_owned(),
-        )));
+        findings
+            .push(Finding::costs("cache locks", found, costs).mended_by(Some(AT_HOME.to_owned())));
     }
     findings
 }
@@ -181,12 +191,12 @@ fn room(space: &Space, folder: &Path) -> Finding {
     if space.free >= ROOM {
         return Finding::good(name, found);
     }
-    let largest = format!("du -sh {}/models--* | sort -h | tail", paste::path(folder));
+    let unused = "dyno models gc --unused-for 30d".to_owned();
     Finding::costs(name, found, "the weights of a small model have no room").mended_by(Some(
         if folder.is_dir() {
-            largest
+            unused
         } else {
-            format!("df -h {}", paste::path(folder))
+            "df -h".to_owned()
         },
     ))
 }
@@ -216,6 +226,11 @@ mod tests {
         let in_mount = |state| Cache {
             state,
             mount: Some(read_only.clone()),
+            ..whole()
+        };
+        let refused = |is_at_home| Cache {
+            state: State::Refused("permission denied".to_owned()),
+            is_at_home,
             ..whole()
         };
         for (cache, name, state, command) in [
@@ -248,8 +263,15 @@ mod tests {
                 },
                 "cache",
                 Costs,
-                "sudo chown -R \"$USER\" /hf",
+                "sudo install -d -o \"$USER\" /hf/hub",
             ),
+            (
+                refused(true),
+                "cache",
+                Costs,
+                "sudo chown -R \"$USER\" /hf/hub",
+            ),
+            (refused(false), "cache", Costs, "export HF_HUB_CACHE"),
             (
                 Cache {
                     state: State::NoFolder,
@@ -291,7 +313,7 @@ mod tests {
                 },
                 "room for models",
                 Costs,
-                "df -h /hf/hub",
+                "df -h",
             ),
         ] {
             let findings = judged(&cache);
@@ -316,12 +338,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let hub = folder.path().join("hub");
         assert!(matches!(
-            Cache::look(&hub.join("x")).state,
+            Cache::look(&hub.join("x"), None).state,
             State::ToBeMade(_)
         ));
         std::fs::create_dir(&hub).unwrap();
         assert_eq!(
-            Cache::look(&hub).state,
+            Cache::look(&hub, None).state,
             State::Fit {
                 links: true,
                 locks: true
@@ -329,9 +351,12 @@ mod tests {
         );
         assert_eq!(std::fs::read_dir(&hub).unwrap().count(), 0);
         std::fs::write(hub.join("file"), "").unwrap();
-        assert_eq!(Cache::look(&hub.join("file")).state, State::NoFolder);
-        assert_eq!(Cache::look(&hub.join("file/below")).state, State::NoFolder);
+        assert_eq!(Cache::look(&hub.join("file"), None).state, State::NoFolder);
+        assert_eq!(
+            Cache::look(&hub.join("file/below"), None).state,
+            State::NoFolder
+        );
         std::os::unix::fs::symlink("nowhere", hub.join("link")).unwrap();
-        assert_eq!(Cache::look(&hub.join("link")).state, State::NoFolder);
+        assert_eq!(Cache::look(&hub.join("link"), None).state, State::NoFolder);
     }
 }

@@ -7,6 +7,7 @@ mod token;
 use crate::suite::{ReadSuite, Suite};
 use crate::surroundings::Surroundings;
 use dyno_model::{Finding, ModelRequest};
+use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -43,7 +44,7 @@ impl Facts {
         let states = reach(&requests, &around.place);
         let reach = wants.iter().zip(states);
         Self {
-            cache: Cache::look(&around.place.cache),
+            cache: Cache::look(&around.place.cache, around.variable("HOME").map(Path::new)),
             token: Kept::look(around),
             endpoint: around.place.endpoint.clone(),
             is_offline: around.place.offline,
