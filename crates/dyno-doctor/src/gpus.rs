@@ -105,7 +105,7 @@ fn nodes(folder: &Path) -> usize {
         .count()
 }
 
-/// `NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.95.05  Release Build ...`
+/// `NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.159.04  Release Build ...`
 fn driver_in(text: &str) -> Option<&str> {
     let is_version = |word: &&str| {
         word.split('.').count() >= 2
@@ -353,7 +353,8 @@ mod tests {
         findings
     }
 
-    const H100: &str = "0, NVIDIA H100 80GB HBM3, 580.95.05, 81559, 4, Disabled, Default\n";
+    /// What nvidia-smi says of a machine with one H100, as `nvidia-smi` and `/proc` have it (2026-11).
+    const H100: &str = "0, NVIDIA H100 80GB HBM3, 580.159.04, 81559, 3691, Disabled, Default\n";
 
     fn said(out: &str) -> Answer {
         Answer::Ended {
@@ -367,7 +368,7 @@ mod tests {
         Facts {
             devices: 1,
             nodes: 1,
-            driver: Some("580.95.05".to_owned()),
+            driver: Some("580.159.04".to_owned()),
             smi: Some("/usr/bin/nvidia-smi".into()),
             told: Some(said(H100)),
             apps: Some(said("")),
@@ -385,10 +386,10 @@ mod tests {
 
     #[test]
     fn texts_of_the_driver_are_read() {
-        let version = "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.95.05  Release Build  (x)\nGCC";
-        assert_eq!(driver_in(version), Some("580.95.05"));
+        let version = "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.159.04  Release Build  (x)\nGCC";
+        assert_eq!(driver_in(version), Some("580.159.04"));
         assert_eq!(
-            cuda_in("| Driver Version: 580.95.05   CUDA Version: 13.0  |"),
+            cuda_in("| Driver Version: 580.159.04   CUDA Version: 13.0  |"),
             Some((13, 0))
         );
         assert_eq!(cuda_in("N/A"), None);
@@ -480,7 +481,7 @@ mod tests {
             );
         }
         let held = Facts {
-            apps: Some(said("4242, 40000, python\n[N/A], 1, x\n")),
+            apps: Some(said("4242, 3682, python3\n[N/A], 1, x\n")),
             ..well()
         };
         let finding = judged(&held).pop().unwrap();

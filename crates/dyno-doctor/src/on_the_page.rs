@@ -67,11 +67,3 @@ fn what_the_page_has_is_looked_at() {
         }
     }
 }
-
-#[test]
-fn this_machine_is_on_the_page() {
-    assert_on_the_page(
-        Area::Sealed,
-        &dyno_sandbox::doctor::look(tempfile::tempdir().unwrap().path()),
-    );
-}
