@@ -69,7 +69,7 @@ def dyno():
     if spec is None or not spec.origin:
         return None
     folder = os.path.dirname(spec.origin)
-    protocol = re.search(r"^PROTOCOL = (\d+)", text(folder, "_wire.py"), re.M)
+    protocol = re.search(r"^PROTOCOL = (\d+)", text(folder, "_wire.py"), re.MULTILINE)
     return {"folder": folder, "protocol": int(protocol.group(1)) if protocol else None}
 
 
@@ -78,7 +78,7 @@ def requires(found):
     if not copies:
         return []
     head = text(copies[0][1], "METADATA").split("\n\n", 1)[0]
-    return re.findall(r"^Requires-Dist:\s*(.+)$", head, re.M)
+    return re.findall(r"^Requires-Dist:\s*(.+)$", head, re.MULTILINE)
 
 
 def managed():
