@@ -10,7 +10,7 @@ SHELL := bash
 PYTHON ?= python3
 ARGS ?=
 
-# Of `make soak`.
+# Of `make soak` and `make downloads`.
 N ?= 50
 MODE ?=
 SEED ?=
@@ -39,7 +39,7 @@ export RUSTDOCFLAGS := -D warnings
 SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find crates python/dyno -type f \
 	-not -path '*/__pycache__/*' -not -path 'crates/*/tests/*' -not -name '*.pending-snap')
 
-.PHONY: help setup services vllm run test check fmt clippy doc deny unused ruff mypy tidy pins parity bench mutants fuzz soak clean FORCE
+.PHONY: help setup services vllm run test check fmt clippy doc deny unused ruff mypy tidy pins parity bench mutants fuzz soak downloads clean FORCE
 
 help: ## Say what there is to make.
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -112,6 +112,11 @@ fuzz: $(STAMPS)/cargo-fuzz ## Fuzz each reader of text for FUZZ_SECONDS (60).
 soak: setup ## Make N (50) kills in runs of a suite. MODE=root|user|forbidden, SEED and ROUND repeat.
 	$(VENV)/bin/python scripts/soak/soak.py --dyno $(VENV)/bin/dyno --kills $(N) \
 		$(if $(MODE),--mode $(MODE)) $(if $(SEED),--seed $(SEED)) $(if $(ROUND),--round $(ROUND))
+
+downloads: setup ## Fetch models through N (500) interruptions. SEED and ROUND repeat.
+	$(VENV)/bin/python scripts/downloads.py --dyno $(VENV)/bin/dyno \
+		--interrupted $(if $(filter file,$(origin N)),500,$(N)) \
+		$(if $(SEED),--seed $(SEED)) $(if $(ROUND),--round $(ROUND))
 
 clean: ## Remove what was built and installed.
 	rm -rf $(VENV) target

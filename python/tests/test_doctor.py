@@ -219,7 +219,7 @@ def test_dynamo_and_an_engine_that_do_not_fit(venv: Path, tmp_path: Path) -> Non
 
 def test_a_runtime_of_another_version_and_one_that_does_not_load(tmp_path: Path) -> None:
     venv = tmp_path / "env"
-    make = [sys.executable, "-m", "venv", "--without-pip", venv]
+    make = [sys.executable, "-m", "venv", "--without-pip", str(venv)]
     subprocess.run(make, check=True, timeout=TIMEOUT)
     (site,) = venv.glob("lib/python*/site-packages")
     install(site, "ai_dynamo", "9.2.0", "ai-dynamo-runtime==9.2.0", "msgspec>=0.19.0")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import shutil
 import signal
 import socket
 import subprocess
@@ -126,7 +127,7 @@ def test_what_passes_is_overcome(
         ("/api/*", Status(401, message="x"), "has no model org/name, or shows it", "HF_TOKEN"),
         ("/api/*", Status(404, "RepoNotFound"), "has no model org/name", "check the name"),
         ("*/resolve/*", Status(404, "EntryNotFound"), "and does not serve it", "HF_ENDPOINT"),
-        ("/api/*", Status(500, message="no\x1b[2J luck"), "answered 500 to 5 attempts", "later"),
+        ("/api/*", Status(500, body=b'{"error": "no\\u001b[2J luck"}'), "5 attempts", "later"),
         ("/api/*", rate_limit(3600), "for another 3600 s", "HF_TOKEN"),
         ("*/model.safetensors", Wrong(5), "came twice with a wrong checksum: sha256", "between"),
         ("*/model.safetensors", Cut(0), "cut model.safetensors of org/name off after", "later"),
@@ -310,6 +311,33 @@ def test_a_server_that_speaks_no_tls_is_not_trusted(hub: Hub, tmp_path: Path) ->
     assert done.returncode == 1 and "cannot " in done.stderr
 
 
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl to make a certificate")
+def test_a_certificate_is_trusted_where_the_system_trusts_it(tmp_path: Path) -> None:
+    both = tmp_path / "both.pem"
+    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+    names = ["-subj", "/CN=hub", "-addext", "subjectAltName=IP:127.0.0.1"]
+    files = ["-keyout", str(tmp_path / "key.pem"), "-out", str(tmp_path / "cert.pem")]
+    extensions = ["-addext", "basicConstraints=critical,CA:FALSE"]
+    subprocess.run([*make, *names, *extensions, *files], check=True, capture_output=True)
+    both.write_text((tmp_path / "key.pem").read_text() + (tmp_path / "cert.pem").read_text())
+    with Hub(certificate=both) as hub:
+        hub.add("org/name", FILES)
+        trusted = {"SSL_CERT_FILE": str(tmp_path / "cert.pem"), "SSL_CERT_DIR": ""}
+        done = prefetch(hub, tmp_path, "org/name", **trusted)
+        assert done.returncode == 0, done.stderr
+        done = prefetch(hub, tmp_path / "other", "org/name")
+        assert done.returncode == 1 and "cannot trust 127.0.0.1:" in done.stderr, done.stderr
+        assert "SSL_CERT_FILE" in done.stderr
+
+
+def test_a_proxy_is_taken_where_one_is_set(hub: Hub, tmp_path: Path) -> None:
+    hub.add("org/name", FILES)
+    far = {"HF_ENDPOINT": "http://hub.invalid", "NO_PROXY": "127.0.0.1"}
+    done = prefetch(hub, tmp_path, "org/name", http_proxy=hub.endpoint, **far)
+    assert done.returncode == 0, done.stderr
+    assert content(tmp_path) == FILES
+
+
 def test_kinds_of_files(hub: Hub, tmp_path: Path) -> None:
     hub.add("org/name", {**FILES, "README.md": b"read"})
     assert prefetch(hub, tmp_path, "--tokenizer-only", "org/name").returncode == 0
@@ -359,7 +387,7 @@ def test_a_disk_that_takes_nothing(
 def test_models_of_tests(hub: Hub, tmp_path: Path) -> None:
     suite = tmp_path / "suite"
     suite.mkdir()
-    (suite / "test_a.py").write_text(
+    (suite / "test_models.py").write_text(
         "import pytest\n\n"
         "@pytest.mark.model('org/name', files='tokenizer')\n@pytest.mark.e2e\ndef test_a(): ...\n\n"
         "@pytest.mark.model('org/other')\ndef test_b(): ...\n\n"
@@ -386,7 +414,7 @@ def test_models_of_tests(hub: Hub, tmp_path: Path) -> None:
     assert of_tests("-k", "test_c").returncode == 5
     done = of_tests()
     assert done.returncode == 1 and "org/other  3 files" in done.stdout
-    assert 'test_a.py::test_d: "x/y/z" is no model\'s name' in done.stderr
+    assert 'test_models.py::test_d: "x/y/z" is no model\'s name' in done.stderr
 
 
 def test_a_terminal_shows_what_comes(hub: Hub, tmp_path: Path) -> None:
@@ -413,4 +441,4 @@ def test_a_terminal_shows_what_comes(hub: Hub, tmp_path: Path) -> None:
         assert process.wait(TIMEOUT) == 0
     assert b"org/name" in shown and b"KiB" in shown and b"left" in shown
     assert process.stdout is not None
-    assert process.stdout.read().startswith(b"org/name  3 files, 250.0 KiB, commit ")
+    assert process.stdout.read().startswith(b"org/name  3 files, 250 KiB, commit ")

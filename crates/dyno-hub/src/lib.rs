@@ -4,8 +4,8 @@
 //! suite, for vLLM and for transformers, and the other way round. No file has its name in it
 //! before its checksum was right, and each is fetched under the lock that other tools take too.
 //!
-//! [`fetch`] brings models there, [`cached`] tells what is there, [`reachable`] what the Hub would
-//! give. [`inventory`], [`verify`] and
+//! [`fetch`] brings models there, [`cached`] tells what is there, [`inquire`]
+//! whether one could be had. [`inventory`], [`verify`] and
 //! [`collect_garbage`] look after the cache. What comes next in a transfer, and when one gives
 //! up, is decided by machines that know no socket and no clock (`transfer`, `pace`).
 
@@ -28,7 +28,7 @@ pub use cache::inventory::{CachedModel, CachedRevision, Extent, inventory};
 pub use cache::look::cached;
 pub use cache::verify::{Done, Fault, FaultKind, Verification, verify};
 pub use error::FetchError;
-pub use fetch::{Options, Snapshot, fetch, reachable};
+pub use fetch::{Options, Snapshot, fetch, inquire};
 pub use pace::Patience;
 pub use place::{Place, Token, TokenSource};
 pub use progress::{Progress, Step, Wait};

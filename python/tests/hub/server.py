@@ -8,6 +8,7 @@ import json
 import os
 import re
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -76,7 +77,8 @@ class _Reply:
 class Hub(contextlib.AbstractContextManager["Hub"]):
     """A Hub at `endpoint`; files in large-file storage are at another port."""
 
-    def __init__(self, tokens: set[str] | None = None) -> None:
+    def __init__(self, tokens: set[str] | None = None, certificate: Path | None = None) -> None:
+        """With a certificate and its key in one file, both servers speak TLS."""
         self.models: dict[str, Model] = {}
         # The tokens that the Hub knows.
         self.tokens = set() if tokens is None else tokens
@@ -88,6 +90,11 @@ class Hub(contextlib.AbstractContextManager["Hub"]):
         self._closing = threading.Event()
         self._hub = _Server(self, "hub")
         self._storage = _Server(self, "storage")
+        self._scheme = "http"
+        if certificate is not None:
+            self._scheme = "https"
+            for server in (self._hub, self._storage):
+                server.speak_tls(certificate)
         for server in (self._hub, self._storage):
             threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
 
@@ -108,11 +115,11 @@ class Hub(contextlib.AbstractContextManager["Hub"]):
 
     @property
     def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self._hub.server_port}"
+        return f"{self._scheme}://127.0.0.1:{self._hub.server_port}"
 
     @property
     def storage(self) -> str:
-        return f"http://127.0.0.1:{self._storage.server_port}"
+        return f"{self._scheme}://127.0.0.1:{self._storage.server_port}"
 
     def environment(self, home: Path, token: str | None = None) -> dict[str, str]:
         """The variables of a process that is to use this Hub, with its cache in `home`."""
@@ -278,6 +285,14 @@ class _Server(http.server.ThreadingHTTPServer):
         self.hub = hub
         self.name = name
         super().__init__(("127.0.0.1", 0), _Handler)
+
+    def speak_tls(self, certificate: Path) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        # By the thread of each connection, so that none keeps the others.
+        self.socket = context.wrap_socket(
+            self.socket, server_side=True, do_handshake_on_connect=False
+        )
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that has gone is nothing to print."""

@@ -1,12 +1,13 @@
 //! Whether the models that tests name can be had: asked of the Hub itself.
 
 use super::token::ASK;
-use dyno_hub::{FetchError, Patience, Place, cached, reachable};
+use dyno_hub::{FetchError, Options, Patience, Place, cached, inquire};
 use dyno_model::{Finding, ModelRequest};
 use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
-/// The Hub answers within 0.3 s from most places, and each model takes two answers, eight models
-/// at once.
+/// The Hub answers within 0.3 s from most places, and each model takes two answers.
 const LIMIT: Duration = Duration::from_secs(4);
 
 /// How a model can be had.
@@ -97,7 +98,8 @@ pub(crate) fn reach(requests: &[ModelRequest], place: &Place) -> Vec<Reach> {
     reach.collect()
 }
 
-/// Asks the Hub within the [`LIMIT`]. It is asked once and not again: the next look is cheap.
+/// Asks the Hub of all at once, within the [`LIMIT`]. It is asked once and not again: the next
+/// look is cheap.
 fn ask(absent: &[ModelRequest], place: &Place) -> Vec<Reach> {
     let place = Place {
         timeout: LIMIT,
@@ -108,28 +110,43 @@ fn ask(absent: &[ModelRequest], place: &Place) -> Vec<Reach> {
         rate_limit: Duration::ZERO,
         ..Patience::default()
     };
+    let options = Options {
+        patience,
+        ..Options::default()
+    };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
-    let answers = match &runtime {
-        Ok(runtime) => runtime.block_on(reachable(absent, &place, patience, LIMIT)),
-        Err(_) => Vec::new(),
+    let Ok(runtime) = runtime else {
+        return Vec::new();
     };
-    if let Ok(runtime) = runtime {
-        // A name that is still being looked up is not waited for.
-        runtime.shutdown_background();
-    }
-    let answers = answers.into_iter();
+    let answers = runtime.block_on(async {
+        let mut asked = JoinSet::new();
+        for (at, request) in absent.iter().cloned().enumerate() {
+            let place = place.clone();
+            asked.spawn(async move {
+                let answer = timeout(LIMIT, inquire(&request, &place, options)).await;
+                let answer = answer
+                    .map(|answer| answer.map_or_else(|error| refused(&error), |_| Reach::There));
+                (at, answer.unwrap_or_else(|_| late()))
+            });
+        }
+        let mut answers: Vec<Reach> = absent.iter().map(|_| late()).collect();
+        while let Some(Ok((at, answer))) = asked.join_next().await {
+            answers[at] = answer;
+        }
+        answers
+    });
+    // A name that is still being looked up is not waited for.
+    runtime.shutdown_background();
     answers
-        .map(|answer| answer.map_or_else(|error| refused(&error), |()| Reach::There))
-        .collect()
 }
 
-/// Nothing could be asked.
+/// There was no answer.
 fn late() -> Reach {
     Reach::Refused {
         why: Why::Network,
-        error: "the Hub could not be asked".to_owned(),
+        error: format!("the Hub does not answer within {} s", LIMIT.as_secs()),
         hint: "check the network, the proxy (HTTPS_PROXY, NO_PROXY) and HF_ENDPOINT".to_owned(),
     }
 }
@@ -242,7 +259,7 @@ mod tests {
                 "not in the cache",
                 "dyno models prefetch org/name@v1",
             ),
-            (late(), Note, "could not be asked", ""),
+            (late(), Note, "within 4 s", ""),
         ] {
             let found = judge(&request, "2 tests", &state);
             assert_eq!(found.state, level, "{found:?}");

@@ -159,6 +159,10 @@ impl Collecting<'_> {
     fn collect_blobs(&mut self, without: &BTreeSet<String>) -> Result<(), FetchError> {
         let named = self.named(without)?;
         for (name, path) in self.read(files_of(&self.repository.blobs()))? {
+            if name.starts_with('.') {
+                // About to be renamed.
+                continue;
+            }
             let (blob, kind) = match name.split_once('.') {
                 Some((blob, rest)) if rest.ends_with("incomplete") => {
                     (blob, GarbageKind::HalfWritten)

@@ -120,6 +120,12 @@ impl Repository {
     }
 }
 
+/// Whether a name among the blobs is one that `huggingface_hub` gives to what it is about to rename
+/// or remove (`_chmod_and_move`, `_make_temporary_symlink`).
+pub(crate) fn is_in_passing(name: &str) -> bool {
+    name.starts_with('.') || name.starts_with("tmp_")
+}
+
 /// What the kernel said of a path of the cache.
 pub(crate) fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FetchError {
     let path = path.to_owned();

@@ -4,7 +4,7 @@ use crate::cache::blobs::{Found, Trust, summed};
 use crate::cache::inventory::{commits, files_of, names, refs};
 use crate::cache::lock::{Lock, Use};
 use crate::cache::look::{checksum_of_link, entries, listing_of};
-use crate::cache::{Repository, failed};
+use crate::cache::{Repository, failed, is_in_passing};
 use crate::checksum::Checksum;
 use crate::error::FetchError;
 use dyno_model::ModelName;
@@ -77,9 +77,9 @@ pub enum FaultKind {
 }
 
 impl FaultKind {
-    /// Whether something is damaged, or only not finished.
+    /// Whether something is damaged, and not only unfinished or of a kind that cannot be told.
     pub fn is_damage(&self) -> bool {
-        !matches!(self, Self::HalfWritten { .. })
+        !matches!(self, Self::HalfWritten { .. } | Self::NoChecksum)
     }
 }
 
@@ -149,6 +149,9 @@ impl Looking<'_> {
                     let bytes = std::fs::symlink_metadata(&path).map_or(0, |about| about.len());
                     self.tell(FaultKind::HalfWritten { bytes }, path, Done::Nothing);
                 }
+                continue;
+            }
+            if is_in_passing(&name) {
                 continue;
             }
             let Some(checksum) = Checksum::new(&name) else {

@@ -7,8 +7,10 @@ use crate::cache::{Repository, failed};
 use crate::checksum::Checksum;
 use crate::client::{Answer, Passing, Trouble};
 use crate::error::FetchError;
-use crate::fetch::model::{file_address, no_space, wait};
+use crate::fetch::asking::wait;
+use crate::fetch::model::file_address;
 use crate::fetch::refusal::{Asked, gave_up, refused};
+use crate::fetch::space::no_space;
 use crate::fetch::{Shared, beside, chance};
 use crate::progress::{Step, Wait};
 use crate::transfer::{Act, GiveUp, Heard, Transfer};
@@ -174,7 +176,9 @@ impl Fetching<'_> {
             Err(Trouble::Passing(passing)) => {
                 let heard = match &passing {
                     Passing::Wish { told } => Heard::Refused(*told),
-                    Passing::Status { .. } | Passing::Network { .. } => Heard::Failed,
+                    Passing::Status { .. } | Passing::Network { .. } | Passing::Broken { .. } => {
+                        Heard::Failed
+                    }
                 };
                 self.last = Some(passing);
                 Ok(heard)
@@ -283,9 +287,7 @@ impl Fetching<'_> {
                 got: wrong,
             },
             (GiveUp::Fruitless, None) => self.cut_off(client.hub.clone(), transfer),
-            (GiveUp::Fruitless, Some(Passing::Network { host, .. })) if transfer.have() > 0 => {
-                self.cut_off(host, transfer)
-            }
+            (GiveUp::Fruitless, Some(Passing::Broken { host, .. })) => self.cut_off(host, transfer),
             (GiveUp::Fruitless | GiveUp::Refused(_), last) => gave_up(
                 last,
                 Asked::File(&file),

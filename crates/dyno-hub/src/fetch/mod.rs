@@ -1,11 +1,13 @@
 //! Models, brought to the cache.
 
+mod asking;
 mod file;
+mod inquire;
 mod model;
-mod reach;
 mod refusal;
+mod space;
 
-pub use reach::reachable;
+pub use inquire::inquire;
 
 use crate::cache::Repository;
 use crate::client::Client;
@@ -130,14 +132,7 @@ async fn fetch_all(
     on_event: &mut impl FnMut(Progress),
 ) -> Results {
     let (events, mut heard) = mpsc::unbounded_channel();
-    let shared = Arc::new(Shared {
-        client,
-        place: place.clone(),
-        patience: options.patience,
-        files: Semaphore::new(options.jobs.get()),
-        reserved: Mutex::new(0),
-        events,
-    });
+    let shared = Arc::new(Shared::new(client, place, options, events));
     let mut models = JoinSet::new();
     for request in wanted {
         let fetch = model::fetch_model(Arc::clone(&shared), request.clone());
@@ -176,6 +171,22 @@ struct Shared {
 }
 
 impl Shared {
+    fn new(
+        client: Client,
+        place: &Place,
+        options: Options,
+        events: mpsc::UnboundedSender<Progress>,
+    ) -> Self {
+        Self {
+            client,
+            place: place.clone(),
+            patience: options.patience,
+            files: Semaphore::new(options.jobs.get()),
+            reserved: Mutex::new(0),
+            events,
+        }
+    }
+
     fn repository(&self, name: &ModelName) -> Repository {
         Repository::of(&self.place.cache, name)
     }

@@ -4,22 +4,19 @@ use crate::cache::blobs::{Found, Trust};
 use crate::cache::{Repository, failed};
 use crate::cached;
 use crate::checksum::Checksum;
-use crate::client::{Answer, Client, Passing, Trouble};
 use crate::error::FetchError;
+use crate::fetch::asking::patiently;
 use crate::fetch::file::{Wanted, fetch_file};
-use crate::fetch::refusal::{Asked, gave_up, in_a_clause, refused};
-use crate::fetch::{Shared, Snapshot, beside, chance};
+use crate::fetch::refusal::Asked;
+use crate::fetch::space::Reserved;
+use crate::fetch::{Shared, Snapshot, beside};
 use crate::listing::{BadListing, ListedFile, Listing};
-use crate::pace::{Attempt, Pace};
-use crate::progress::{Step, Wait};
+use crate::progress::Step;
 use crate::wanted::is_wanted;
-use dyno_model::{Bytes, ModelRequest};
+use dyno_model::ModelRequest;
 use reqwest::{Method, Url};
 use std::sync::Arc;
 use tokio::task::JoinSet;
-
-/// A listing of more bytes than this is none: the longest on the Hub have some ten thousand files.
-const LONGEST_LISTING: usize = 64 << 20;
 
 /// Brings one model to the cache.
 pub(super) async fn fetch_model(
@@ -175,95 +172,6 @@ pub(super) fn file_address(
     shared.client.address(&parts)
 }
 
-/// An answer, read.
-pub(super) struct Told {
-    etag: Option<String>,
-    size: Option<u64>,
-    body: Vec<u8>,
-}
-
-/// Asks until there is an answer that can be read, or until patience ends.
-pub(super) async fn patiently(
-    shared: &Shared,
-    request: &ModelRequest,
-    asked: Asked<'_>,
-    method: &Method,
-    url: &Url,
-) -> Result<Told, FetchError> {
-    let client = &shared.client;
-    let mut pace = Pace::new(shared.patience);
-    loop {
-        let passing = match client.ask(method.clone(), url.clone(), 0).await {
-            Ok(answer) => match read(client, answer).await {
-                Ok(read) => return Ok(read),
-                Err(passing) => passing,
-            },
-            Err(Trouble::Final(error)) => return Err(error),
-            Err(Trouble::Refusal(refusal)) => {
-                return Err(refused(refusal, asked, request, client));
-            }
-            Err(Trouble::Passing(passing)) => passing,
-            Err(Trouble::OutOfRange) => Passing::Status {
-                host: client.hub.clone(),
-                status: 416,
-                said: String::new(),
-            },
-        };
-        let attempt = match &passing {
-            Passing::Wish { told } => Attempt::Refused(*told),
-            Passing::Status { .. } | Passing::Network { .. } => Attempt::Fruitless,
-        };
-        let Some(pause) = pace.after(attempt, chance()) else {
-            return Err(gave_up(Some(passing), asked, request, client, &pace));
-        };
-        let file = match asked {
-            Asked::Listing => "the listing",
-            Asked::File(file) => file,
-        };
-        wait(shared, request, file, pause, Some(&passing)).await;
-    }
-}
-
-async fn read(client: &Client, mut answer: Answer) -> Result<Told, Passing> {
-    let host = crate::client::host(answer.response.url());
-    let mut body = Vec::new();
-    loop {
-        let chunk = answer.response.chunk().await;
-        let Some(chunk) = chunk.map_err(|error| client.broken(&host, error))? else {
-            break;
-        };
-        body.extend_from_slice(&chunk);
-        if body.len() > LONGEST_LISTING {
-            break;
-        }
-    }
-    Ok(Told {
-        etag: answer.etag,
-        size: answer.size,
-        body,
-    })
-}
-
-/// Pauses, and says so.
-pub(super) async fn wait(
-    shared: &Shared,
-    request: &ModelRequest,
-    file: &str,
-    pause: std::time::Duration,
-    why: Option<&Passing>,
-) {
-    let on = match why {
-        Some(Passing::Wish { told: Some(_) }) => Wait::RateLimit(pause),
-        why => Wait::Retry {
-            pause,
-            why: why.map_or_else(|| "it broke off".to_owned(), in_a_clause),
-        },
-    };
-    let file = file.to_owned();
-    shared.say(request, Step::Waiting { file, on });
-    tokio::time::sleep(pause).await;
-}
-
 /// What of a listing is wanted.
 struct Plan {
     there: Vec<Wanted>,
@@ -355,50 +263,4 @@ async fn fetch_missing(
         }
     }
     Ok(fetched)
-}
-
-/// Space on the disk that is spoken for.
-struct Reserved<'a> {
-    shared: &'a Shared,
-    bytes: u64,
-}
-
-impl<'a> Reserved<'a> {
-    fn new(
-        shared: &'a Shared,
-        repository: &Repository,
-        request: &ModelRequest,
-        bytes: u64,
-    ) -> Result<Self, FetchError> {
-        let free = free_space(repository);
-        let mut reserved = shared.reserved();
-        let needed = reserved.saturating_add(bytes);
-        if bytes > 0 && free.is_some_and(|free| free < needed) {
-            return Err(no_space(repository, request, needed));
-        }
-        *reserved = needed;
-        Ok(Self { shared, bytes })
-    }
-}
-
-impl Drop for Reserved<'_> {
-    fn drop(&mut self) {
-        let mut reserved = self.shared.reserved();
-        *reserved = reserved.saturating_sub(self.bytes);
-    }
-}
-
-/// What is free on the cache's disk to whoever is not root, where that can be told.
-fn free_space(repository: &Repository) -> Option<u64> {
-    let about = rustix::fs::statvfs(repository.folder()).ok()?;
-    Some(about.f_bavail.saturating_mul(about.f_frsize))
-}
-
-pub(super) fn no_space(repository: &Repository, request: &ModelRequest, needed: u64) -> FetchError {
-    FetchError::NoSpace {
-        name: request.name.clone(),
-        needed: Bytes(needed),
-        free: Bytes(free_space(repository).unwrap_or_default()),
-        folder: repository.cache().to_owned(),
-    }
 }

@@ -14,7 +14,7 @@ pub(super) enum Asked<'a> {
 }
 
 impl Asked<'_> {
-    pub(super) fn told(self, request: &ModelRequest) -> String {
+    fn told(self, request: &ModelRequest) -> String {
         match self {
             Self::Listing => format!("the listing of {request}"),
             Self::File(file) => format!("{file} of {}", request.name),
@@ -99,7 +99,9 @@ pub(super) fn gave_up(
             attempts: pace.fruitless(),
             said,
         },
-        Some(Passing::Network { host, why }) => FetchError::NoNetwork { host, what, why },
+        Some(Passing::Network { host, why } | Passing::Broken { host, why }) => {
+            FetchError::NoNetwork { host, what, why }
+        }
         None => FetchError::Unexpected {
             host: client.hub.clone(),
             what,
@@ -122,6 +124,6 @@ pub(super) fn in_a_clause(passing: &Passing) -> String {
     match passing {
         Passing::Wish { .. } => "the Hub limits the rate of requests".to_owned(),
         Passing::Status { host, status, .. } => format!("{host} answered {status}"),
-        Passing::Network { host, why } => format!("{host}: {why}"),
+        Passing::Network { host, why } | Passing::Broken { host, why } => format!("{host}: {why}"),
     }
 }

@@ -67,6 +67,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<std::process::ExitCode> {
             anstream::eprintln!("dyno: {wrong}");
             exit = ExitCode::TestsFailed;
         }
+        if !wrong.is_empty() {
+            anstream::eprintln!(
+                "hint: a model of the Hub is org/name; a folder is an absolute path"
+            );
+        }
         if models.is_empty() && wrong.is_empty() && requests.is_empty() {
             anstream::eprintln!("dyno: no test of these names a model");
             return Ok(code(ExitCode::NoTestsCollected));

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit codes: 0 all is right, 1 something is damaged, 4 usage error. Files that are only\n\
-half-written are told and are no damage.")]
+half-written, or have no checksum for a name, are told and are no damage.")]
 pub(crate) struct Args {
     /// Models [default: all of the cache].
     #[arg(value_name = "ORG/NAME")]

@@ -1,10 +1,15 @@
 //! Requests to a Hub and to the storage that it sends one to.
 
+mod failure;
+
+pub(crate) use failure::{Passing, Refusal};
+
 use crate::error::FetchError;
 use crate::headers::{self, Headers};
 use crate::mask::Mask;
 use crate::{Place, Token};
 use dyno_model::ModelName;
+use failure::{Why, why};
 use jiff::Timestamp;
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Response, StatusCode, Url, redirect};
@@ -49,31 +54,6 @@ pub(crate) enum Trouble {
     Refusal(Refusal),
     /// It will not pass.
     Final(FetchError),
-}
-
-/// A failure that may pass.
-#[derive(Debug, Clone)]
-pub(crate) enum Passing {
-    /// A status of 429, or of 503 with a wish.
-    Wish { told: Option<Duration> },
-    /// Another status.
-    Status {
-        host: String,
-        status: u16,
-        said: String,
-    },
-    /// No answer, or one that broke off.
-    Network { host: String, why: String },
-}
-
-/// What the Hub says when it refuses.
-#[derive(Debug, Clone)]
-pub(crate) struct Refusal {
-    pub(crate) status: u16,
-    /// `X-Error-Code`.
-    pub(crate) code: String,
-    /// `X-Error-Message`, else the body's `error`; cleaned.
-    pub(crate) said: String,
 }
 
 impl Client {
@@ -296,7 +276,7 @@ impl Client {
     /// Why a body broke off.
     pub(crate) fn broken(&self, host: &str, error: reqwest::Error) -> Passing {
         let (Why::Certificate(why) | Why::Other(why)) = why(&error.without_url());
-        Passing::Network {
+        Passing::Broken {
             host: host.to_owned(),
             why: self.mask.clean(&why),
         }
@@ -380,41 +360,4 @@ async fn error_of_body(mut response: Response) -> String {
         }
     }
     serde_json::from_slice::<Body>(&body).map_or_else(|_| String::new(), |body| body.error)
-}
-
-enum Why {
-    Certificate(String),
-    Other(String),
-}
-
-/// Why there is no answer, in a clause.
-fn why(error: &reqwest::Error) -> Why {
-    if error.is_timeout() {
-        return Why::Other("it does not answer in time".to_owned());
-    }
-    if error.is_dns() {
-        return Why::Other("its name is not known here".to_owned());
-    }
-    let mut cause: &dyn std::error::Error = error;
-    loop {
-        if let Some(rustls) = cause.downcast_ref::<rustls::Error>() {
-            return Why::Certificate(rustls.to_string());
-        }
-        if let Some(io) = cause.downcast_ref::<std::io::Error>() {
-            // A TLS error hides in one of these, and is no source of it.
-            if let Some(inner) = io.get_ref() {
-                cause = inner;
-                continue;
-            }
-        }
-        match cause.source() {
-            Some(source) => cause = source,
-            None => break,
-        }
-    }
-    let text = match cause.downcast_ref::<std::io::Error>() {
-        Some(io) => crate::cache::in_words(io),
-        None => cause.to_string(),
-    };
-    Why::Other(text)
 }
