@@ -110,7 +110,7 @@ def test_areas_are_looked_at_alone_and_in_their_order() -> None:
         (
             "echo 0 > /proc/sys/user/max_net_namespaces",
             "wall net",
-            "sudo sysctl -w user.max_net_namespaces=28633",
+            "sysctl -w user.max_net_namespaces=28633",
         ),
         (
             f"{FREEZE}true",
@@ -434,6 +434,25 @@ def test_a_hub_that_does_not_answer_costs_seconds(suite: Path, tmp_path: Path) -
         found = look("models", env=env, folder=suite)
         assert time.monotonic() - began < 30
         costing(found, "hub", "answer")
+
+
+def test_odd_variables_are_told_in_lines_of_their_own(tmp_path: Path) -> None:
+    env = environment(
+        HF_ENDPOINT="http://a\nb",
+        HF_TOKEN=f"{SECRET} \n{SECRET}",
+        HF_HOME="relative/hf",
+        ETCD_ENDPOINTS="http://a\nb,,https://:99999",
+        NATS_SERVER="[::1",
+    )
+    done = doctor("models", "services", "--json", env=env, folder=tmp_path)
+    assert done.stderr == ""
+    assert SECRET not in done.stdout
+    areas = json.loads(done.stdout)["areas"]
+    found = [one for area in areas for one in area["findings"] if one["state"] == "costs"]
+    names = [one["name"] for one in found if one["name"] not in ("etcd", "nats-server")]
+    assert names == ["hub", "token", "ETCD_ENDPOINTS", "ETCD_ENDPOINTS", "NATS_SERVER"]
+    assert not [one for one in found if "\n" in one["found"]]
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_token_that_others_can_read(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ mod interpreter;
 mod look;
 mod machine;
 mod models;
+mod names;
 #[cfg(test)]
 mod on_the_page;
 mod paste;

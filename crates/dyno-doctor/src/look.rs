@@ -44,10 +44,29 @@ pub fn look(areas: &[Area], around: &Surroundings, suite: ReadSuite) -> Vec<(Are
             let findings = look
                 .join()
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            (area, findings)
+            (area, findings.into_iter().map(told).collect())
         });
         ended.collect()
     })
+}
+
+/// A finding as it is shown: in one line, and without `sudo` for root, who may not have it.
+fn told(finding: Finding) -> Finding {
+    let is_root = Surroundings::is_root();
+    let line = |text: String| text.replace(|letter: char| letter.is_control(), " ");
+    let plain = |remedy: String| {
+        if is_root {
+            remedy.replace("sudo ", "")
+        } else {
+            remedy
+        }
+    };
+    Finding {
+        found: line(finding.found),
+        costs: finding.costs.map(line),
+        remedy: finding.remedy.map(plain),
+        ..finding
+    }
 }
 
 /// What the Python of the tests tells; several areas want to know, and it is asked once.

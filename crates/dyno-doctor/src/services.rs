@@ -1,12 +1,13 @@
 //! etcd and NATS: the programs that tests start, and servers that variables point to.
 
 use crate::child::{Answer, ask, one_line};
+use crate::names;
 use crate::paste;
 use crate::surroundings::{Surroundings, in_folders};
 use dyno_model::Finding;
 use std::ffi::OsStr;
 use std::io::{Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -73,12 +74,10 @@ impl Facts {
                 .map(|value| value.to_string_lossy().into_owned())
         };
         let mut servers = Vec::new();
-        for address in text("ETCD_ENDPOINTS").iter().flat_map(|all| all.split(',')) {
-            let address = address.trim();
+        for address in text("ETCD_ENDPOINTS").iter().flat_map(|all| addresses(all)) {
             servers.push(("ETCD_ENDPOINTS", shown(address), etcd_answers(address)));
         }
-        for address in text("NATS_SERVER").iter().flat_map(|all| all.split(',')) {
-            let address = address.trim();
+        for address in text("NATS_SERVER").iter().flat_map(|all| addresses(all)) {
             servers.push(("NATS_SERVER", shown(address), nats_answers(address)));
         }
         Self {
@@ -89,6 +88,11 @@ impl Facts {
             is_root: Surroundings::is_root(),
         }
     }
+}
+
+/// The addresses of a list, without what is empty.
+fn addresses(list: &str) -> impl Iterator<Item = &str> {
+    list.split(',').map(str::trim).filter(|one| !one.is_empty())
 }
 
 /// An address without the password that it may hold.
@@ -164,7 +168,7 @@ fn connect(address: &str, usual: u16) -> Result<(TcpStream, String), String> {
     let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
     let rest = rest.split('/').next().unwrap_or_default();
     let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
-    if host.is_empty() {
+    if host.is_empty() || host.starts_with(':') {
         return Err("it names no host".to_owned());
     }
     let has_port = host
@@ -175,12 +179,10 @@ fn connect(address: &str, usual: u16) -> Result<(TcpStream, String), String> {
     } else {
         format!("{host}:{usual}")
     };
-    let mut places = place
-        .to_socket_addrs()
-        .map_err(|_| "its name is not known here".to_owned())?;
-    let first = places.next().ok_or("its name is not known here")?;
+    let places = names::addresses(&place).ok_or("its name is not known within 2 s")?;
+    let first = places.first().ok_or("its name is not known here")?;
     let stream =
-        TcpStream::connect_timeout(&first, ANSWERS).map_err(|error| match error.kind() {
+        TcpStream::connect_timeout(first, ANSWERS).map_err(|error| match error.kind() {
             std::io::ErrorKind::ConnectionRefused => "nobody listens there".to_owned(),
             std::io::ErrorKind::TimedOut => {
                 format!("it does not answer within {} s", ANSWERS.as_secs())

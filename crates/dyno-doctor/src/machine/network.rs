@@ -1,11 +1,10 @@
 //! The loopback, the name `localhost`, and ports.
 
 use super::text;
+use crate::names;
 use dyno_model::Finding;
-use std::net::{IpAddr, Ipv4Addr, TcpListener, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::ops::RangeInclusive;
-use std::sync::mpsc;
-use std::time::Duration;
 
 /// Leases are of ports above this that the kernel does not hand out itself, and where there are
 /// few of those, of all above it (`crates/dyno-agent/src/lease/ports.rs`).
@@ -15,10 +14,6 @@ const ENOUGH_OUTSIDE: usize = 256;
 /// Eight sealed units at once lease tens each; a stress test opens thousands of connections,
 /// and each keeps its port for a minute after (`TIME_WAIT`).
 const EPHEMERAL: usize = 10_000;
-
-/// A name that is in `/etc/hosts` is there at once; one that is asked of a server that is not
-/// there takes 5 s and more.
-const NAMED: Duration = Duration::from_secs(2);
 
 /// What is known of the network.
 #[derive(Debug, Clone, Default)]
@@ -54,16 +49,8 @@ impl Facts {
 }
 
 fn localhost() -> Option<Vec<IpAddr>> {
-    let (tell, told) = mpsc::channel();
-    std::thread::spawn(move || {
-        let found = ("localhost", 0).to_socket_addrs();
-        let _ = tell.send(
-            found
-                .map(|all| all.map(|one| one.ip()).collect())
-                .unwrap_or_default(),
-        );
-    });
-    told.recv_timeout(NAMED).ok()
+    let found = names::addresses("localhost:0")?;
+    Some(found.iter().map(SocketAddr::ip).collect())
 }
 
 pub(super) fn judge(facts: &Facts) -> Vec<Finding> {

@@ -96,7 +96,8 @@ fn endpoint(facts: &Facts) -> Finding {
     let host = shown
         .strip_prefix("https://")
         .or_else(|| shown.strip_prefix("http://"));
-    if host.is_none_or(|host| host.is_empty() || host.starts_with('/')) {
+    let is_odd = shown.contains(|letter: char| letter.is_control() || letter == ' ');
+    if is_odd || host.is_none_or(|host| host.is_empty() || host.starts_with('/')) {
         return Finding::costs(
             name,
             format!("HF_ENDPOINT is {shown:?}, which is no address of the web"),
@@ -208,7 +209,13 @@ mod tests {
             named(&facts, "hub"),
             (Good, "https://hub.example, which was not asked".to_owned())
         );
-        for endpoint in ["hub.example", "ftp://x", "https://", "http:///x"] {
+        for endpoint in [
+            "hub.example",
+            "ftp://x",
+            "https://",
+            "http:///x",
+            "http://x\ny",
+        ] {
             endpoint.clone_into(&mut facts.endpoint);
             assert_eq!(named(&facts, "hub").0, Costs, "{endpoint}");
         }

@@ -77,10 +77,14 @@ pub(crate) fn judge(facts: &Facts) -> Vec<Finding> {
     let path = match &facts.found {
         Ok(path) => path,
         Err(error) => {
-            let error = error.lines().next().unwrap_or_default();
+            let (what, hint) = error.split_once("\nhint: ").unwrap_or((error, ""));
+            let install = "sudo apt-get install python3 python3-venv";
+            // One that was asked for is not to be installed.
+            let is_asked = what.starts_with("there is no executable");
+            let remedy = if is_asked { hint } else { install };
             findings.push(
-                Finding::costs("interpreter", error, "no test can run")
-                    .mended_by(Some("sudo apt-get install python3 python3-venv".to_owned())),
+                Finding::costs("interpreter", what, "no test can run")
+                    .mended_by(Some(remedy.to_owned())),
             );
             return findings;
         }
