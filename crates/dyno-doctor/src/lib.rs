@@ -1,6 +1,6 @@
 //! What a machine lacks for tests, what that costs, and the command that mends it.
 //!
-//! [`look`] gathers facts (files of the kernel's, answers of programs, attempts) and judges them.
+//! [`look()`] gathers facts (files of the kernel's, answers of programs, attempts) and judges them.
 //! The two are apart: in each area `Facts::look` touches the world and decides nothing, and
 //! `judge` decides and touches nothing, so that it is tested by tables of facts.
 //!

@@ -21,7 +21,7 @@ static EXTRA: LazyLock<Regex> = LazyLock::new(|| {
 /// One package that another one asks for.
 #[derive(Debug, Clone)]
 pub(crate) struct Requirement {
-    /// Its [normal](normal) name.
+    /// Its [`normal`] name.
     pub(crate) name: String,
     /// All of them hold for a version that will do.
     pub(crate) specifiers: Vec<Specifier>,
