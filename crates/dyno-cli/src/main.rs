@@ -48,7 +48,7 @@ enum Command {
     Report(commands::report::Args),
     /// List the project's runs, the newest last.
     Runs(commands::runs::Args),
-    /// Tell what this machine allows for sealed tests, and what to change.
+    /// Tell what this machine lacks for tests, what that costs, and the command that mends it.
     Doctor(commands::doctor::Args),
     /// Fetch, list, check and remove models; make small ones on the spot.
     Models(commands::models::Args),
@@ -84,7 +84,7 @@ fn main() -> ExitCode {
         Command::Markers(args) => commands::markers::run(args),
         Command::Report(args) => commands::report::run(args),
         Command::Runs(args) => commands::runs::run(&args),
-        Command::Doctor(args) => commands::doctor::run(&args),
+        Command::Doctor(args) => commands::doctor::run(args),
         Command::Models(args) => commands::models::run(args),
         Command::Agent(args) => commands::agent::run(args),
         Command::Keeper(args) => commands::keeper::run(args),

@@ -14,7 +14,7 @@ pub struct Finding {
     /// What is lost by it, where it [costs](FindingState::Costs) something.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub costs: Option<String>,
-    /// A command, or what to do, that mends it.
+    /// A command, or what to do, that mends it, or adds what a [note](FindingState::Note) misses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remedy: Option<String>,
 }
@@ -25,6 +25,8 @@ pub struct Finding {
 pub enum FindingState {
     /// As it should be.
     Good,
+    /// Not as everybody has it, and nothing is lost by it unless one wants it.
+    Note,
     /// Something is lost by it.
     Costs,
 }
@@ -38,6 +40,14 @@ impl Finding {
             found: found.into(),
             costs: None,
             remedy: None,
+        }
+    }
+
+    /// A thing that one should know of.
+    pub fn note(name: impl Into<String>, found: impl Into<String>) -> Self {
+        Self {
+            state: FindingState::Note,
+            ..Self::good(name, found)
         }
     }
 

@@ -31,11 +31,16 @@ fn show(finding: &Finding, width: usize, canvas: &mut Canvas) {
     let Finding { name, found, .. } = finding;
     let (mark, ink) = match finding.state {
         FindingState::Good => ("ok   ", Ink::Green),
+        FindingState::Note => ("note ", Ink::Cyan),
         FindingState::Costs => ("COSTS", Ink::Yellow),
     };
     let mark = canvas.paint(mark, &[ink]);
     canvas.line(&format!("  {mark} {name:width$}  {found}"), &[]);
-    let below = [("costs", &finding.costs), ("mend", &finding.remedy)];
+    let remedy = match finding.state {
+        FindingState::Note => "to change it",
+        FindingState::Good | FindingState::Costs => "mend",
+    };
+    let below = [("costs", &finding.costs), (remedy, &finding.remedy)];
     for (word, text) in below {
         if let Some(text) = text {
             canvas.line(&format!("          {word}: {text}"), &[]);

@@ -28,11 +28,12 @@ pub async fn inquire(
     let (events, _heard) = mpsc::unbounded_channel();
     let shared = Shared::new(Client::new(place)?, place, options, events);
     let listing = list(&shared, request).await?;
-    let mut wanted = listing
+    let wanted = listing
         .files
         .iter()
         .filter(|file| is_wanted(&file.path, request.files));
-    if let Some(file) = wanted.next() {
+    // The largest: a card and a licence may be shown of a gated model too.
+    if let Some(file) = wanted.max_by_key(|file| file.size) {
         let url = file_address(&shared, request, &listing.commit, &file.path);
         let asked = Asked::File(&file.path);
         patiently(&shared, request, asked, &Method::HEAD, &url).await?;

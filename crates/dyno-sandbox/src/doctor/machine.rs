@@ -116,6 +116,21 @@ impl Machine {
         findings
     }
 
+    /// What lets namespaces of users be made again: of what forbids them the first.
+    pub(super) fn allows_users(&self) -> Option<String> {
+        let forbids = self.what_forbids_users(Users::Refused);
+        forbids.into_iter().find_map(|finding| finding.remedy)
+    }
+
+    /// What helps where it is not known what is in the way.
+    pub(super) fn any_wall(&self) -> String {
+        if self.is_container {
+            "run the container with --privileged".to_owned()
+        } else {
+            "run dyno as root: sudo env \"PATH=$PATH\" dyno doctor sealed".to_owned()
+        }
+    }
+
     fn without_filter(&self) -> String {
         if self.is_container {
             "run the container with --security-opt seccomp=unconfined".to_owned()

@@ -3,7 +3,7 @@
 mod gc;
 mod list;
 mod meter;
-mod named;
+pub(crate) mod named;
 mod prefetch;
 mod tiny;
 mod verify;

@@ -12,11 +12,11 @@ use std::process::ExitCode;
 
 /// What tests name.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Named {
+pub(crate) struct Named {
     /// The models, each once.
-    pub(super) models: BTreeSet<ModelRequest>,
+    pub(crate) models: BTreeSet<ModelRequest>,
     /// What is no model's name, and which test says it.
-    pub(super) wrong: BTreeSet<String>,
+    pub(crate) wrong: BTreeSet<String>,
 }
 
 /// The models of the tests that pytest would run with these arguments, as the tests want them, or
@@ -51,7 +51,8 @@ pub(super) fn of_tests(
 }
 
 impl Named {
-    fn add(&mut self, test: &Listed, files: Option<ModelFiles>) {
+    /// Adds what a test names.
+    pub(crate) fn add(&mut self, test: &Listed, files: Option<ModelFiles>) {
         let test = &test.found.test;
         let uses = |name: &str| test.fixtures.iter().any(|fixture| fixture.name == name);
         // Suites of Dynamo's fetch by one of these two fixtures.
