@@ -75,7 +75,10 @@ fn main() -> ExitCode {
         Some(first) if first == "collect" => Command::Collect {
             args: args.collect(),
         },
-        _ => Cli::parse().command,
+        _ => match Cli::try_parse() {
+            Ok(cli) => cli.command,
+            Err(error) => return refused(&error),
+        },
     };
     let done = match command {
         Command::Test { args } => commands::test::run(&args),
@@ -94,6 +97,17 @@ fn main() -> ExitCode {
         anstream::eprintln!("dyno: {}", told(&error));
         ExitCode::from(u8::from(dyno_model::ExitCode::InternalError))
     })
+}
+
+/// Prints help, or why a command line cannot be followed.
+fn refused(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    let code = if error.use_stderr() {
+        dyno_model::ExitCode::UsageError
+    } else {
+        dyno_model::ExitCode::Ok
+    };
+    ExitCode::from(u8::from(code))
 }
 
 /// What went wrong and why, each once: most errors name their cause in their own words.
