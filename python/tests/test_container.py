@@ -39,7 +39,7 @@ def build(engine: FakeEngine, *args: str, **variables: str) -> subprocess.Comple
     wheel = engine.folder / "dyno-0.1.0-py3-none-any.whl"
     wheel.write_bytes(b"a wheel")
     own = ["--repository", str(ROOT), "--wheel", str(wheel)]
-    return dyno(engine, "build", *own, *args, **variables)
+    return dyno(engine, "build", *own, *args, cwd=None, **variables)
 
 
 def left(engine: FakeEngine) -> list[str]:
