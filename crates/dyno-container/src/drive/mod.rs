@@ -28,7 +28,7 @@ pub struct Ended {
     pub code: u8,
 }
 
-/// The command with which this program keeps what is to be removed: it calls [`keep`] with the
+/// The command with which this program keeps what is to be removed: it calls [`keep()`] with the
 /// arguments that follow.
 #[derive(Debug, Clone)]
 pub struct KeeperCommand(pub Vec<OsString>);
