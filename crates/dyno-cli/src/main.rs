@@ -52,6 +52,8 @@ enum Command {
     Doctor(commands::doctor::Args),
     /// Fetch, list, check and remove models; make small ones on the spot.
     Models(commands::models::Args),
+    /// Build images with what a suite needs, and run commands in them.
+    Container(commands::container::Args),
     /// Serve one test session: started by the pytest plugin, not by hand.
     #[command(hide = true)]
     Agent(commands::agent::Args),
@@ -86,6 +88,7 @@ fn main() -> ExitCode {
         Command::Runs(args) => commands::runs::run(&args),
         Command::Doctor(args) => commands::doctor::run(args),
         Command::Models(args) => commands::models::run(args),
+        Command::Container(args) => commands::container::run(args),
         Command::Agent(args) => commands::agent::run(args),
         Command::Keeper(args) => commands::keeper::run(args),
         Command::Sandbox(args) => commands::sandbox::run(args),

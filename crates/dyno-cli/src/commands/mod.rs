@@ -2,6 +2,7 @@
 
 pub(crate) mod agent;
 pub(crate) mod collect;
+pub(crate) mod container;
 pub(crate) mod doctor;
 pub(crate) mod keeper;
 pub(crate) mod markers;
