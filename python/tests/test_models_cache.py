@@ -210,8 +210,9 @@ def test_commits_that_nobody_uses_are_removed(cache: Cache) -> None:
     cache.age(100)
     second = cache.model.commit({**FILES, "config.json": b'{"a": 1}'}, "main")
     cache.run("prefetch", "org/name")
-    os.utime(cache.blob("model.safetensors"), (time.time() - 100 * DAY,) * 2)
-    os.utime(cache.blob("a/tokenizer.json"), (time.time() - 100 * DAY,) * 2)
+    # That the weights are read for the second commit keeps the first one no longer.
+    config = cache.folder / "blobs" / cache.model.commits[first]["config.json"].etag
+    os.utime(config, (time.time() - 100 * DAY,) * 2)
     done = cache.run("gc", "--unused-for", "30d")
     assert f"snapshots/{first}: a commit that nobody used" in done.stdout
     assert [one.name for one in (cache.folder / "snapshots").iterdir()] == [second]

@@ -300,6 +300,9 @@ def test_the_cache_stands_in_where_the_hub_cannot_be_asked(hub: Hub, tmp_path: P
         assert done.returncode == 1 and "cannot reach 127.0.0.1:" in done.stderr
     done = prefetch(hub, tmp_path, "org/name", HF_ENDPOINT="https://no-such-host.invalid")
     assert "its name is not known here" in done.stderr
+    hub.order("/api/*", rate_limit(3600))
+    done = prefetch(hub, tmp_path, "org/name")
+    assert done.returncode == 0 and "for another 3600 s" in done.stderr
     done = prefetch(hub, tmp_path, "org/none", HF_HUB_OFFLINE="1")
     assert done.returncode == 1 and "is not in the cache" in done.stderr
     # A byte of it is another: it does not stand in.

@@ -1,7 +1,8 @@
 //! What a cache holds, as a list.
 
-use crate::cache::look::{entries, listing_of};
+use crate::cache::look::{checksum_of_link, entries, listing_of};
 use crate::cache::{Repository, failed};
+use crate::checksum::Checksum;
 use crate::error::FetchError;
 use crate::listing::is_commit;
 use crate::wanted::is_wanted;
@@ -39,7 +40,7 @@ pub struct CachedRevision {
     pub files: usize,
     /// Their bytes.
     pub bytes: u64,
-    /// When a file of it was last read or written.
+    /// When a file of it was last read or written that no other commit has.
     pub used: Option<SystemTime>,
     /// How much of it is there.
     pub extent: Extent,
@@ -88,13 +89,15 @@ pub(crate) fn names(cache: &Path) -> Result<BTreeSet<ModelName>, FetchError> {
 fn describe(repository: &Repository, name: ModelName) -> io::Result<CachedModel> {
     let refs = refs(repository)?;
     let mut revisions = Vec::new();
-    for commit in commits(repository)? {
+    let commits = commits(repository)?;
+    let shared = shared_blobs(repository, &commits)?;
+    for commit in commits {
         let names = refs
             .iter()
             .filter(|(_, of)| **of == commit)
             .map(|(name, _)| name.clone());
         let refs = names.collect();
-        revisions.push(revision(repository, commit, refs)?);
+        revisions.push(revision(repository, commit, refs, &shared)?);
     }
     let (mut bytes, mut half_written) = (0, 0);
     for (name, path) in files_of(&repository.blobs())? {
@@ -120,13 +123,18 @@ fn revision(
     repository: &Repository,
     commit: String,
     refs: Vec<String>,
+    shared: &BTreeSet<Checksum>,
 ) -> io::Result<CachedRevision> {
     let entries = entries(&repository.snapshot(&commit))?;
     let mut there = BTreeMap::new();
-    let mut used = used_by_dyno(repository, &commit);
+    let (mut of_own, mut of_any) = (None, None);
     for (path, entry) in &entries {
         if let Ok(about) = std::fs::metadata(entry) {
-            used = used.max(about.accessed().ok()).max(about.modified().ok());
+            let used = about.accessed().ok().max(about.modified().ok());
+            of_any = used.max(of_any);
+            if checksum_of_link(entry).is_none_or(|blob| !shared.contains(&blob)) {
+                of_own = used.max(of_own);
+            }
             there.insert(path.as_str(), about.len());
         }
     }
@@ -158,14 +166,30 @@ fn revision(
             )
         }
     };
+    let by_dyno = used_by_dyno(repository, &commit);
     Ok(CachedRevision {
         files: there.len(),
         bytes: there.values().sum(),
         commit,
         refs,
-        used,
+        used: of_own.or(of_any).max(by_dyno),
         extent,
     })
+}
+
+/// The blobs that several commits name: who reads one does not tell which of them is used.
+fn shared_blobs(repository: &Repository, commits: &[String]) -> io::Result<BTreeSet<Checksum>> {
+    let (mut named, mut shared) = (BTreeSet::new(), BTreeSet::new());
+    for commit in commits {
+        let entries = entries(&repository.snapshot(commit))?;
+        let blobs: BTreeSet<Checksum> = entries
+            .values()
+            .filter_map(|link| checksum_of_link(link))
+            .collect();
+        shared.extend(blobs.intersection(&named).cloned());
+        named.extend(blobs);
+    }
+    Ok(shared)
 }
 
 /// When dyno last took it for a run, which counts where a disk does not note who reads.

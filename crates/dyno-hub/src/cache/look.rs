@@ -23,6 +23,13 @@ const MOST_NAMED: usize = 3;
 /// only what is there can be judged: all its bytes are right, and no part is missing that an
 /// index names.
 pub fn cached(request: &ModelRequest, place: &Place) -> Result<Snapshot, FetchError> {
+    let snapshot = seen(request, place)?;
+    Repository::of(&place.cache, &request.name).mark_used(&snapshot.commit);
+    Ok(snapshot)
+}
+
+/// As [`cached`], for somebody who may not use it.
+pub(crate) fn seen(request: &ModelRequest, place: &Place) -> Result<Snapshot, FetchError> {
     let repository = Repository::of(&place.cache, &request.name);
     look(&repository, request).map_err(|why| FetchError::NotCached {
         request: request.clone(),
@@ -53,7 +60,6 @@ fn look(repository: &Repository, request: &ModelRequest) -> Result<Snapshot, Str
         Some(listing) => look_by_listing(repository, &listing, request.files)?,
         None => look_without_listing(repository, &folder, request.files)?,
     };
-    repository.mark_used(&commit);
     Ok(Snapshot {
         commit,
         folder,

@@ -4,7 +4,7 @@ use crate::client::{Answer, Client, Passing, Trouble};
 use crate::error::FetchError;
 use crate::fetch::refusal::{Asked, gave_up, in_a_clause, refused};
 use crate::fetch::{Shared, chance};
-use crate::pace::{Attempt, Pace};
+use crate::pace::{Attempt, Pace, Patience};
 use crate::progress::{Step, Wait};
 use dyno_model::ModelRequest;
 use reqwest::{Method, Url};
@@ -26,9 +26,10 @@ pub(super) async fn patiently(
     asked: Asked<'_>,
     method: &Method,
     url: &Url,
+    patience: Patience,
 ) -> Result<Told, FetchError> {
     let client = &shared.client;
-    let mut pace = Pace::new(shared.patience);
+    let mut pace = Pace::new(patience);
     loop {
         let passing = match client.ask(method.clone(), url.clone(), 0).await {
             Ok(answer) => match read(client, answer).await {

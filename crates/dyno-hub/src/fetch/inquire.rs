@@ -27,7 +27,7 @@ pub async fn inquire(
     }
     let (events, _heard) = mpsc::unbounded_channel();
     let shared = Shared::new(Client::new(place)?, place, options, events);
-    let listing = list(&shared, request).await?;
+    let listing = list(&shared, request, shared.patience).await?;
     let wanted = listing
         .files
         .iter()
@@ -36,7 +36,15 @@ pub async fn inquire(
     if let Some(file) = wanted.max_by_key(|file| file.size) {
         let url = file_address(&shared, request, &listing.commit, &file.path);
         let asked = Asked::File(&file.path);
-        patiently(&shared, request, asked, &Method::HEAD, &url).await?;
+        patiently(
+            &shared,
+            request,
+            asked,
+            &Method::HEAD,
+            &url,
+            shared.patience,
+        )
+        .await?;
     }
     Ok(listing.commit)
 }

@@ -1,8 +1,8 @@
 //! One model: its listing, what of it is missing, and its files side by side.
 
 use crate::cache::blobs::{Found, Trust};
+use crate::cache::look::seen;
 use crate::cache::{Repository, failed};
-use crate::cached;
 use crate::checksum::Checksum;
 use crate::error::FetchError;
 use crate::fetch::asking::patiently;
@@ -11,55 +11,64 @@ use crate::fetch::refusal::Asked;
 use crate::fetch::space::Reserved;
 use crate::fetch::{Shared, Snapshot, beside};
 use crate::listing::{BadListing, ListedFile, Listing};
+use crate::pace::Patience;
 use crate::progress::Step;
 use crate::wanted::is_wanted;
 use dyno_model::ModelRequest;
 use reqwest::{Method, Url};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::task::JoinSet;
+
+/// How long a rate limit is waited for where the model is in the cache.
+const RATE_LIMIT_OF_CACHED: Duration = Duration::from_secs(10);
 
 /// Brings one model to the cache.
 pub(super) async fn fetch_model(
     shared: Arc<Shared>,
     request: ModelRequest,
 ) -> Result<Snapshot, FetchError> {
-    if request.revision.is_commit()
-        && let Ok(snapshot) = cached_beside(&shared, &request).await
-        && shared
-            .repository(&request.name)
-            .record(&snapshot.commit)
-            .exists()
+    let repository = shared.repository(&request.name);
+    let (place, wanted) = (shared.place.clone(), request.clone());
+    let there = beside(move || seen(&wanted, &place).ok()).await;
+    if let Some(snapshot) = &there
+        && request.revision.is_commit()
+        && repository.record(&snapshot.commit).exists()
     {
         // A commit never moves: there is nothing to ask.
-        return Ok(snapshot);
+        repository.mark_used(&snapshot.commit);
+        return Ok(snapshot.clone());
     }
-    let mut result = fetch_once(&shared, &request).await;
+    let mut patience = shared.patience;
+    if there.is_some() {
+        // Only whether the branch has moved is to be told: a Hub that cannot be reached is not
+        // worth a minute.
+        patience.attempts = patience.attempts.min(2);
+        patience.rate_limit = patience.rate_limit.min(RATE_LIMIT_OF_CACHED);
+    }
+    let mut result = fetch_once(&shared, &request, patience).await;
     if matches!(result, Err(FetchError::NoRevision { .. })) && !request.revision.is_commit() {
         // The branch may have moved while its files were fetched, and its commit be gone.
-        result = fetch_once(&shared, &request).await;
+        result = fetch_once(&shared, &request, patience).await;
     }
-    match result {
-        Err(error) if error.leaves_the_cache() => match cached_beside(&shared, &request).await {
-            Ok(snapshot) => Ok(Snapshot {
+    match (result, there) {
+        (Err(error), Some(snapshot)) if error.leaves_the_cache() => {
+            repository.mark_used(&snapshot.commit);
+            Ok(Snapshot {
                 note: Some(format!("{error}; what the cache has of it is used")),
                 ..snapshot
-            }),
-            Err(_) => Err(error),
-        },
-        result => result,
+            })
+        }
+        (result, _) => result,
     }
 }
 
-async fn cached_beside(
+async fn fetch_once(
     shared: &Arc<Shared>,
     request: &ModelRequest,
+    patience: Patience,
 ) -> Result<Snapshot, FetchError> {
-    let (shared, request) = (Arc::clone(shared), request.clone());
-    beside(move || cached(&request, &shared.place)).await
-}
-
-async fn fetch_once(shared: &Arc<Shared>, request: &ModelRequest) -> Result<Snapshot, FetchError> {
-    let mut listing = list(shared, request).await?;
+    let mut listing = list(shared, request, patience).await?;
     for file in &mut listing.files {
         if is_wanted(&file.path, request.files) && (file.size.is_none() || file.checksum.is_none())
         {
@@ -115,7 +124,11 @@ async fn fetch_once(shared: &Arc<Shared>, request: &ModelRequest) -> Result<Snap
 }
 
 /// Asks the Hub which commit the revision is, and what is in it.
-pub(super) async fn list(shared: &Shared, request: &ModelRequest) -> Result<Listing, FetchError> {
+pub(super) async fn list(
+    shared: &Shared,
+    request: &ModelRequest,
+    patience: Patience,
+) -> Result<Listing, FetchError> {
     let client = &shared.client;
     let mut parts = vec!["api", "models"];
     parts.extend(request.name.as_str().split('/'));
@@ -123,7 +136,7 @@ pub(super) async fn list(shared: &Shared, request: &ModelRequest) -> Result<List
     let mut url = client.address(&parts);
     url.set_query(Some("blobs=true"));
     let asked = Asked::Listing;
-    let told = patiently(shared, request, asked, &Method::GET, &url).await?;
+    let told = patiently(shared, request, asked, &Method::GET, &url, patience).await?;
     Listing::read(&told.body, &client.mask).map_err(|bad| match bad {
         BadListing::Form(answer) => FetchError::Unexpected {
             host: client.hub.clone(),
@@ -147,7 +160,7 @@ async fn ask_about(
 ) -> Result<(), FetchError> {
     let url = file_address(shared, request, commit, &file.path);
     let asked = Asked::File(&file.path);
-    let told = patiently(shared, request, asked, &Method::HEAD, &url).await?;
+    let told = patiently(shared, request, asked, &Method::HEAD, &url, shared.patience).await?;
     let no_checksum = || FetchError::NoChecksum {
         hub: shared.client.hub.clone(),
         name: request.name.clone(),
