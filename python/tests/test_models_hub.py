@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ FILES = {
 
 
 @pytest.fixture
-def hub():
+def hub() -> Iterator[Hub]:
     with Hub({TOKEN}) as hub:
         yield hub
 

@@ -165,6 +165,10 @@ def test_a_token_opens_and_is_shown_nowhere(hub: Hub, tmp_path: Path) -> None:
     hub.order("/api/*", Echo(500), times=None)
     done = prefetch(hub, tmp_path, "org/none", token=TOKEN)
     assert done.returncode == 1 and "(you sent Bearer ***)" in done.stderr
+    hub.forget_orders()
+    hub.order("/api/*", Redirect(f"http://{TOKEN}.invalid/{TOKEN}"), times=None)
+    done = prefetch(hub, tmp_path / "other", "org/name", token=TOKEN)
+    assert done.returncode == 1 and "***.invalid" in done.stderr
     assert all(one.token is None for one in hub.requests if one.server == "storage")
     assert any(one.token == TOKEN for one in hub.requests if one.server == "hub")
     for file in tmp_path.rglob("*"):
@@ -221,7 +225,7 @@ def test_what_was_interrupted_is_continued(hub: Hub, tmp_path: Path) -> None:
     )
     with process:
         deadline = monotonic() + TIMEOUT
-        halves = []
+        halves: list[Path] = []
         while not halves or halves[0].stat().st_size < 100_000:
             assert monotonic() < deadline and process.poll() is None
             halves = list(repository(tmp_path).rglob("*.incomplete"))
@@ -350,9 +354,12 @@ def test_kinds_of_files(hub: Hub, tmp_path: Path) -> None:
     assert (tmp_path / "a b" / "models--org--name" / "refs" / "main").is_file()
 
 
+OF_ITS_OWN = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-ec"]
+
+
 def full_disk(shell: str, size: str, *args: str) -> list[str]:
     inside = f'mount -t tmpfs -o size={size} tmpfs "$HF_HOME"; {shell} exec "$@"'
-    return ["unshare", "--user", "--map-root-user", "--mount", "sh", "-ec", inside, "sh", *args]
+    return [*OF_ITS_OWN, inside, "sh", *args]
 
 
 def can_mount() -> bool:
@@ -382,6 +389,42 @@ def test_a_disk_that_takes_nothing(
     )
     assert done.returncode == 1 and told in done.stderr and "hint: " in done.stderr
     assert not hub.asked("*/model.safetensors")
+
+
+@pytest.mark.skipif(not can_mount(), reason="no namespaces can be made here")
+def test_a_disk_that_fills_up_meanwhile(hub: Hub, tmp_path: Path) -> None:
+    hub.add("org/name", FILES)
+    hub.order("*/model.safetensors", Slow(20_000, 0.1), server="storage")
+    half = '"$HF_HOME"/hub/*/blobs/*.incomplete'
+    fill = 'dd if=/dev/zero of="$HF_HOME/fill" bs=1k 2>/dev/null || true'
+    inside = f'"$@" & until test -e {half}; do :; done; {fill}; wait $!; exit $?;'
+    done = subprocess.run(
+        full_disk(inside, "600k", *command("org/name")),
+        env=hub.environment(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+    )
+    assert done.returncode == 1 and "no space for org/name in" in done.stderr, done.stderr
+    assert hub.asked("*/model.safetensors")
+
+
+@pytest.mark.skipif(not can_mount(), reason="no namespaces can be made here")
+def test_a_cache_that_is_only_read_is_enough(hub: Hub, tmp_path: Path) -> None:
+    hub.add("org/name", FILES)
+    assert prefetch(hub, tmp_path, "org/name").returncode == 0
+    # As another tool would have left it.
+    shutil.rmtree(repository(tmp_path) / ".dyno")
+    only_read = 'mount --bind "$HF_HOME" "$HF_HOME"; mount -o remount,bind,ro "$HF_HOME"; exec "$@"'
+    done = subprocess.run(
+        [*OF_ITS_OWN, only_read, "sh", *command("org/name")],
+        env=hub.environment(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "read-only file system; what the cache has of it is used" in done.stderr
 
 
 def test_models_of_tests(hub: Hub, tmp_path: Path) -> None:

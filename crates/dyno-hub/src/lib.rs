@@ -4,7 +4,7 @@
 //! suite, for vLLM and for transformers, and the other way round. No file has its name in it
 //! before its checksum was right, and each is fetched under the lock that other tools take too.
 //!
-//! [`fetch`] brings models there, [`cached`] tells what is there, [`inquire`]
+//! [`fetch()`] brings models there, [`cached`] tells what is there, [`inquire`]
 //! whether one could be had. [`inventory`], [`verify`] and
 //! [`collect_garbage`] look after the cache. What comes next in a transfer, and when one gives
 //! up, is decided by machines that know no socket and no clock (`transfer`, `pace`).

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
+from functools import cached_property
 from typing import Any
 
 __all__ = ["LFS", "File", "Model"]
@@ -26,7 +27,7 @@ class File:
     content: bytes
     in_lfs: bool
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         return hashlib.sha256(self.content).hexdigest()
 
@@ -36,7 +37,7 @@ class File:
         lines = ["version https://git-lfs.github.com/spec/v1", f"oid sha256:{self.sha256}"]
         return "\n".join([*lines, f"size {len(self.content)}", ""]).encode()
 
-    @property
+    @cached_property
     def blob(self) -> str:
         """git's id of what is in the repository."""
         return git_id(self.pointer if self.in_lfs else self.content)

@@ -170,6 +170,11 @@ impl Client {
         self.mask.clean(url.path())
     }
 
+    /// A host, as messages name it: a redirect names what it likes.
+    fn host(&self, url: &Url) -> String {
+        self.mask.clean(&host(url))
+    }
+
     async fn send(
         &self,
         method: Method,
@@ -177,7 +182,7 @@ impl Client {
         from: u64,
         at_hub: bool,
     ) -> Result<Response, Trouble> {
-        let host = host(&url);
+        let host = self.host(&url);
         let mut request = self
             .http
             .request(method, url)
@@ -195,7 +200,7 @@ impl Client {
 
     fn target(&self, url: &Url, response: &Response) -> Result<Url, FetchError> {
         let wrong = |why| FetchError::Redirects {
-            host: host(url),
+            host: self.host(url),
             what: self.what(url),
             why,
         };
@@ -224,7 +229,7 @@ impl Client {
     }
 
     async fn trouble(&self, response: Response, at_hub: bool) -> Trouble {
-        let (status, host) = (response.status(), host(response.url()));
+        let (status, host) = (response.status(), self.host(response.url()));
         let told = read(response.headers()).wait;
         let code = of(response.headers(), "x-error-code").unwrap_or_default();
         let message = of(response.headers(), "x-error-message");
@@ -277,7 +282,7 @@ impl Client {
     pub(crate) fn broken(&self, host: &str, error: reqwest::Error) -> Passing {
         let (Why::Certificate(why) | Why::Other(why)) = why(&error.without_url());
         Passing::Broken {
-            host: host.to_owned(),
+            host: self.mask.clean(host),
             why: self.mask.clean(&why),
         }
     }

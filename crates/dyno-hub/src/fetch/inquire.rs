@@ -13,7 +13,7 @@ use reqwest::Method;
 use tokio::sync::mpsc;
 
 /// Asks whether a model could be had: what it says of a name, a revision, a gate and the token is
-/// what [`crate::fetch`] would say. Two requests, and nothing is written. The commit, where it
+/// what [`crate::fetch()`] would say. Two requests, and nothing is written. The commit, where it
 /// could.
 ///
 /// The listing alone does not tell: the Hub lists a gated model to everybody.

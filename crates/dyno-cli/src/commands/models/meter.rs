@@ -14,6 +14,8 @@ pub(super) struct Meter {
     models: HashMap<ModelRequest, ProgressBar>,
     /// The last wait that was told of each model: the same is not told again.
     told: HashMap<ModelRequest, String>,
+    /// Columns of the longest name.
+    width: usize,
 }
 
 const TEMPLATE: &str =
@@ -23,12 +25,14 @@ const TEMPLATE: &str =
 const WORTH_TELLING: Duration = Duration::from_secs(2);
 
 impl Meter {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(requests: &[ModelRequest]) -> Self {
+        let widths = requests.iter().map(|request| request.to_string().len());
         let dumb = std::env::var("TERM").as_deref() == Ok("dumb");
         Self {
             bars: (stderr().is_terminal() && !dumb).then(MultiProgress::new),
             models: HashMap::new(),
             told: HashMap::new(),
+            width: widths.max().unwrap_or_default(),
         }
     }
 
@@ -43,7 +47,7 @@ impl Meter {
                     if let Ok(style) = ProgressStyle::with_template(TEMPLATE) {
                         bar.set_style(style.progress_chars("=> "));
                     }
-                    bar.set_prefix(request.to_string());
+                    bar.set_prefix(format!("{:1$}", request.to_string(), self.width));
                     bar.set_position(bytes - missing);
                     // The speed is that of what comes, not of what was there.
                     bar.reset_eta();

@@ -50,6 +50,18 @@ struct CacheArgs {
 }
 
 impl CacheArgs {
+    /// The option again, for a command that is to be pasted.
+    fn option(&self) -> String {
+        let folder = self
+            .models_dir
+            .as_deref()
+            .map(|folder| folder.to_string_lossy());
+        folder.map_or_else(String::new, |folder| match shlex::try_quote(&folder) {
+            Ok(folder) => format!(" --models-dir {folder}"),
+            Err(_) => String::new(),
+        })
+    }
+
     /// The place that the environment names, with the cache that was asked for.
     fn place(&self) -> Place {
         let mut place = Place::of(|name| std::env::var_os(name));

@@ -136,7 +136,7 @@ async fn bring(requests: &[ModelRequest], args: &Args) -> anyhow::Result<Option<
     };
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let mut meter = Meter::new();
+    let mut meter = Meter::new(requests);
     let results = tokio::select! {
         results = fetch(requests, &place, options, |event| meter.show(&event)) => Some(results),
         _ = interrupt.recv() => None,

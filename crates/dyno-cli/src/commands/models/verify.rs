@@ -6,6 +6,7 @@ use crate::screen::Screen;
 use dyno_hub::{Done, Fault, FaultKind, inventory, verify};
 use dyno_model::{Bytes, ExitCode, ModelName};
 use std::collections::BTreeSet;
+use std::io::{IsTerminal, stderr};
 
 /// The options of `dyno models verify`.
 #[derive(Debug, clap::Args)]
@@ -54,7 +55,7 @@ pub(crate) fn run(args: &Args) -> std::process::ExitCode {
     if usage {
         return code(ExitCode::UsageError);
     }
-    let verification = match verify(&cache, &models, args.remove, |_| {}) {
+    let verification = match verify(&cache, &models, args.remove, told) {
         Ok(verification) => verification,
         Err(error) => {
             tell(&error);
@@ -84,7 +85,7 @@ pub(crate) fn run(args: &Args) -> std::process::ExitCode {
         .iter()
         .filter(|fault| fault.kind.is_damage())
         .collect();
-    for hint in hints(&damaged) {
+    for hint in hints(&damaged, &args.cache.option()) {
         anstream::eprintln!("hint: {hint}");
     }
     code(if damaged.is_empty() {
@@ -92,6 +93,13 @@ pub(crate) fn run(args: &Args) -> std::process::ExitCode {
     } else {
         ExitCode::TestsFailed
     })
+}
+
+/// Summing up takes a second a gigabyte; whoever looks on is told where it is.
+fn told(name: &ModelName) {
+    if stderr().is_terminal() {
+        anstream::eprintln!("dyno: summing up {name}");
+    }
 }
 
 fn line(fault: &Fault) -> String {
@@ -114,7 +122,7 @@ fn line(fault: &Fault) -> String {
 }
 
 /// The commands that mend it.
-fn hints(damaged: &[&Fault]) -> Vec<String> {
+fn hints(damaged: &[&Fault], option: &str) -> Vec<String> {
     let names = |of: &dyn Fn(&Fault) -> bool| {
         let names: BTreeSet<&str> = damaged
             .iter()
@@ -128,12 +136,12 @@ fn hints(damaged: &[&Fault]) -> Vec<String> {
     let mut hints = Vec::new();
     if !left.is_empty() {
         hints.push(format!(
-            "remove it with `dyno models verify --remove {left}`"
+            "remove it with `dyno models verify --remove{option} {left}`"
         ));
     }
     if !removed.is_empty() {
         hints.push(format!(
-            "get it again with `dyno models prefetch {removed}`"
+            "get it again with `dyno models prefetch{option} {removed}`"
         ));
     }
     hints
