@@ -78,7 +78,7 @@ pub async fn fetch(
     fetch_each(requests, place, options, on_event, |_, _| {}).await
 }
 
-/// Like [`fetch`], for who wants each model as soon as it is there: `on_result` hears of it, with
+/// Like [`fetch()`], for who wants each model as soon as it is there: `on_result` hears of it, with
 /// as much of it as any of the requests asked for.
 pub async fn fetch_each(
     requests: &[ModelRequest],
