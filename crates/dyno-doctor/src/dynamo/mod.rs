@@ -8,7 +8,7 @@ mod engines;
 use crate::interpreter::Interpreter;
 use crate::paste;
 use crate::requirement::Requirement;
-use dyno_model::Finding;
+use dyno_model::{Finding, FindingState};
 use engines::{ENGINES, engine_of};
 use std::path::PathBuf;
 
@@ -65,6 +65,12 @@ pub(crate) fn judge(facts: &Facts) -> Vec<Finding> {
         findings.extend(planner(main));
     }
     findings.extend(facts.others.iter().map(|other| apart(other, main)));
+    let others = facts.others.iter();
+    let others = others.filter_map(|other| other.told.as_ref().ok());
+    let others = others.filter(|python| python.version_of("ai-dynamo").is_some());
+    // Where it fits, it is the line of `ai-dynamo` that says so.
+    let unfit = others.map(|python| runtime(python, None));
+    findings.extend(unfit.filter(|finding| finding.state == FindingState::Costs));
     let apart = facts
         .others
         .iter()
@@ -267,7 +273,7 @@ mod tests {
     use super::*;
     use crate::area::Area;
     use crate::on_the_page::assert_on_the_page;
-    use dyno_model::FindingState::{self, Costs, Good, Note};
+    use dyno_model::FindingState::{Costs, Good, Note};
 
     fn judged(facts: &Facts) -> Vec<Finding> {
         let findings = judge(facts);
@@ -415,6 +421,9 @@ mod tests {
         assert!(
             found.0 == Costs && found.1.contains("1.4.1") && found.2.contains("ai-dynamo==1.4.2")
         );
+        let runtime = other(Ok(python(&[("ai-dynamo-runtime", "1.4.0")])));
+        let costs = |one: &Finding| one.name == "ai-dynamo-runtime" && one.state == Costs;
+        assert_eq!(judged(&runtime).iter().filter(|one| costs(one)).count(), 1);
         let without = other(Ok(python(&[("ai-dynamo", ""), ("vllm", "0.26.0")])));
         assert_eq!(told(&without, "vllm").0, Costs);
         assert_eq!(told(&without, "DYNAMO_VLLM_PYTHON").0, Costs);

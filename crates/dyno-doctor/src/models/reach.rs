@@ -174,12 +174,10 @@ pub(super) fn judge(request: &ModelRequest, tests: &str, state: &Reach) -> Findi
         Reach::Here => Finding::good(name, format!("in the cache; {tests}")),
         Reach::There => Finding::good(name, format!("to be fetched; {tests}")),
         Reach::Refused {
-            why: Why::Network,
-            error,
-            ..
+            why: Why::Network, ..
         } => Finding::note(
             name,
-            format!("not in the cache, and not asked for: {error}; {tests}"),
+            format!("not in the cache, and the Hub was not reached; {tests}"),
         ),
         Reach::Refused { why, error, hint } => {
             let remedy = match why {
@@ -236,7 +234,7 @@ mod tests {
                     why: "refused".to_owned(),
                 }),
                 Note,
-                "cannot reach hub.example",
+                "the Hub was not reached",
                 "",
             ),
             (
@@ -259,7 +257,7 @@ mod tests {
                 "not in the cache",
                 "dyno models prefetch org/name@v1",
             ),
-            (late(), Note, "within 4 s", ""),
+            (late(), Note, "not in the cache", ""),
         ] {
             let found = judge(&request, "2 tests", &state);
             assert_eq!(found.state, level, "{found:?}");
