@@ -29,6 +29,8 @@ clean() {
     if [ -n "$daemon" ]; then
         kill "$daemon" 2>/dev/null || true
         wait "$daemon" 2>/dev/null || true
+        # It leaves the network of `--network none` mounted.
+        umount "$work"/exec/netns/* 2>/dev/null || true
     fi
     rm -rf "$work"
 }
