@@ -131,23 +131,26 @@ fn environments(around: &Surroundings) -> Vec<Venv> {
 }
 
 fn dynamo_facts(main: Option<&Interpreter>, around: &Surroundings) -> dynamo::Facts {
-    let named = ["DYNAMO_PYTHON", "DYNAMO_VLLM_PYTHON"]
+    let named = ["DYNAMO_PYTHON".to_owned()]
         .into_iter()
+        .chain(["vllm", "sglang", "trtllm"].map(dynamo::variable_of))
         .filter_map(|name| {
-            let path = around.variable(name).map(PathBuf::from)?;
-            Some((name.to_owned(), path))
+            let path = around.variable(&name).map(PathBuf::from)?;
+            Some((name, path))
         });
     let mut apart: Vec<(String, PathBuf)> = named.collect();
     // Where the suite looks when no variable names one (`tests/conftest.py`).
-    let mut made = around
-        .folder
-        .ancestors()
-        .map(|folder| folder.join(".venv/vllm/venv"));
-    let made = made.find(|folder| folder.join("bin/python").symlink_metadata().is_ok());
-    if let Some(made) = made
-        && !apart.iter().any(|(name, _)| name == "DYNAMO_VLLM_PYTHON")
-    {
-        apart.push(("vllm's environment".to_owned(), made.join("bin/python")));
+    for engine in dynamo::MADE {
+        let variable = dynamo::variable_of(engine);
+        let mut made = around
+            .folder
+            .ancestors()
+            .map(|folder| folder.join(".venv").join(engine).join("venv/bin/python"));
+        if let Some(made) = made.find(|python| python.symlink_metadata().is_ok())
+            && !apart.iter().any(|(name, _)| *name == variable)
+        {
+            apart.push((format!("environment of {engine}"), made));
+        }
     }
     thread::scope(|scope| {
         let loads = main.filter(|main| main.version_of("ai-dynamo-runtime").is_some());

@@ -24,6 +24,14 @@ pub(super) const ENGINES: [Engine; 3] = [
     },
 ];
 
+/// Engines that dyno's own Makefile installs, each in `.venv/ENGINE/venv`.
+pub(crate) const MADE: [&str; 2] = ["vllm", "sglang"];
+
+/// The variable that names the interpreter of an engine.
+pub(crate) fn variable_of(engine: &str) -> String {
+    format!("DYNAMO_{}_PYTHON", engine.to_uppercase())
+}
+
 pub(super) struct Engine {
     /// As in `ai-dynamo[vllm]`, and the marker of its tests.
     extra: &'static str,
@@ -53,8 +61,8 @@ pub(super) fn engine_of(engine: &Engine, pythons: &[&Interpreter], facts: &Facts
         }
         let found =
             format!("not installed; tests of a real {extra} do not run, those of the mocker do");
-        let remedy = if *extra == "vllm" && facts.is_repository {
-            "make vllm".to_owned()
+        let remedy = if MADE.contains(extra) && facts.is_repository {
+            format!("make {extra}")
         } else {
             let main = pythons[0];
             let dynamo = main

@@ -10,6 +10,7 @@ use crate::paste;
 use crate::requirement::Requirement;
 use dyno_model::{Finding, FindingState};
 use engines::{ENGINES, engine_of};
+pub(crate) use engines::{MADE, variable_of};
 use std::path::PathBuf;
 
 /// The Dynamo that the repository's suite is for (`requirements/dev.in`), for whoever has none.
@@ -36,7 +37,7 @@ pub(crate) struct Facts {
     pub(crate) main: Option<Interpreter>,
     /// Whether its Dynamo can be loaded; `None` where there is none.
     pub(crate) loads: Option<Result<(), String>>,
-    /// Others, that variables name or that `make vllm` has made.
+    /// Others, that variables name or that the Makefile has made.
     pub(crate) others: Vec<Other>,
     /// A folder from here upwards has dyno's own Makefile.
     pub(crate) is_repository: bool,
@@ -236,10 +237,9 @@ fn apart(other: &Other, main: &Interpreter) -> Finding {
     let python = match told {
         Ok(python) => python,
         Err(why) => {
-            let remedy = if named_by.starts_with("DYNAMO_") {
-                format!("unset {named_by}")
-            } else {
-                "rm -rf .venv/vllm .venv/stamps/vllm && make vllm".to_owned()
+            let remedy = match named_by.strip_prefix("environment of ") {
+                Some(made) => format!("rm -rf .venv/{made} .venv/stamps/{made} && make {made}"),
+                None => format!("unset {named_by}"),
             };
             return Finding::costs(named_by.as_str(), format!("{shown}: {why}"), costs)
                 .mended_by(Some(remedy));
