@@ -467,6 +467,11 @@ def test_after(): pass
     assert run.outcomes == {"test_a.py::test_none": ("error",)}
 
 
+def _last_start(journal: Path) -> str:
+    starts = [line for line in journal.read_text().splitlines() if '"test_started"' in line]
+    return starts[-1] if starts else ""
+
+
 def test_only_what_is_left_is_fetched_for_a_resumed_run(hub: Hub, tmp_path: Path) -> None:
     suite(
         tmp_path,
@@ -478,13 +483,14 @@ def test_one(): pass
 
 @pytest.mark.model("org/two")
 def test_two():
-    open("waiting", "w").close()
     while os.path.exists("wait"): time.sleep(0.01)
 """,
     )
     (tmp_path / "wait").touch()
     dyno = start_dyno(tmp_path, "-n1")
-    while not (tmp_path / "waiting").exists():
+    written = tmp_path / ".dyno" / "latest" / "journal.jsonl"
+    # The end of the first is told before the beginning of the second, and both are on disk then.
+    while not (written.exists() and '"test_a.py::test_two"' in _last_start(written)):
         assert dyno.poll() is None
         os.sched_yield()
     dyno.kill()
