@@ -21,6 +21,11 @@ __all__ = ["Caller"]
 # A call of an endpoint that is known is a matter of milliseconds.
 SECONDS = 60.0
 
+# What the runtime says of an endpoint whose instances it does not send to yet, and how long it is
+# until it is asked again.
+NOT_YET = "No workers available"
+POLL_SECONDS = 0.02
+
 
 class Caller:
     """A process beside a deployment that calls endpoints of its runtime."""
@@ -56,8 +61,20 @@ async def _call(runtime: Any, clients: dict[str, Any], endpoint: str, payload: A
     if endpoint not in clients:
         clients[endpoint] = await runtime.endpoint(endpoint).client()
         await clients[endpoint].wait_for_instances()
-    stream = await clients[endpoint].generate(payload)
-    return [answer.data() async for answer in stream]
+    return [answer.data() async for answer in await _sent(clients[endpoint], payload)]
+
+
+async def _sent(client: Any, payload: Any) -> Any:
+    """The answers to a payload that has been sent. A client that knows of an instance may have to
+    wait until it is among those that requests go to."""
+    end = asyncio.get_running_loop().time() + SECONDS / 2
+    while True:
+        try:
+            return await client.generate(payload)
+        except Exception as error:
+            if NOT_YET not in str(error) or asyncio.get_running_loop().time() > end:
+                raise
+            await asyncio.sleep(POLL_SECONDS)
 
 
 async def _serve() -> None:
