@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -659,4 +660,6 @@ def commit(folder: Path) -> None:
 
 
 def git(folder: Path, *args: str) -> None:
+    if shutil.which("git") is None:
+        pytest.skip("git is not installed")
     subprocess.run(["git", *args], cwd=folder, check=True, timeout=60)

@@ -171,10 +171,11 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let top = fs::canonicalize(root.path()).unwrap();
         let write = |name: &str, text: &str| fs::write(top.join(name), text).unwrap();
-        assert!(matches!(
-            changed_paths(&top, "HEAD"),
-            Err(GitError::NoRepository(..))
-        ));
+        let outside = changed_paths(&top, "HEAD");
+        if matches!(outside, Err(GitError::Start(_))) {
+            return eprintln!("skipped: git is not installed");
+        }
+        assert!(matches!(outside, Err(GitError::NoRepository(..))));
         fs::create_dir(top.join("sub")).unwrap();
         run(&top, &["init", "-q"]);
         write(".gitignore", "ignored\n");
