@@ -78,7 +78,16 @@ class Selector:
             },
         )
         engine.await_listener()
+        # Its load is counted by another part of the service, which hears of it for itself.
+        eventually(
+            lambda: worker in self.counted(model), what=f"the load of worker {worker} is counted"
+        )
         return engine
+
+    def counted(self, model: str) -> set[int]:
+        """The workers of a model whose load is counted."""
+        tables = self.call("loads", model_name=model)
+        return {row["worker_id"] for table in tables for row in table["loads"]}
 
     def hold(self, worker: int, tokens: Sequence[int]) -> None:
         """Has a worker's engine tell that it holds a prompt; returns when the index knows."""
