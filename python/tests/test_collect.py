@@ -529,6 +529,8 @@ def test_changed_lists_what_a_change_can_affect(
 
 
 def test_changed_takes_a_commit_and_asks_for_a_repository(tmp_path: Path, cache: Path) -> None:
+    if shutil.which("git") is None:
+        pytest.skip("git is not installed")
     write_suite(tmp_path, BASE)
     ceiling = str(tmp_path.parent)
     outside = collect(tmp_path, cache, "-q", "--changed", GIT_CEILING_DIRECTORIES=ceiling)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -125,6 +126,8 @@ def test_what_is_forbidden_is_named_with_what_mends_it(shell: str, name: str, re
 
 @needs_namespaces
 def test_no_user_namespaces(tmp_path: Path) -> None:
+    if shutil.which("sysctl") is None:
+        pytest.skip("sysctl is not installed (procps)")
     # An ordinary user's id, in a place where the settings can be changed.
     user = ["unshare", "--user", "--map-user=1000", "--map-group=1000", "--keep-caps", "sh", "-ec"]
     unprivileged = "setpriv --ambient-caps=-all --inh-caps=-all"

@@ -96,7 +96,8 @@ def together(folder: Path, *command: str) -> str:
     done = subprocess.run(
         [*command],
         cwd=folder,
-        env=environment(),
+        # Otherwise pytest's own order of the two is that of its buffers.
+        env=environment() | {"PYTHONUNBUFFERED": "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
