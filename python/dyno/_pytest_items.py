@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from _pytest import skipping
 
-__all__ = ["is_skipped", "used_fixtures"]
+__all__ = ["fixture_definitions", "is_skipped", "used_fixtures"]
 
 
 def is_skipped(item: pytest.Item) -> bool:
@@ -32,15 +32,26 @@ def is_skipped(item: pytest.Item) -> bool:
     return xfailed is not None and not xfailed.run and not item.config.option.runxfail
 
 
+def fixture_definitions(item: pytest.Item) -> Iterator[tuple[str, Any]]:
+    """The fixture definitions that a test is known to use."""
+    for name, overrides in _overrides(item).items():
+        for definition in overrides:
+            yield name, definition
+
+
 def used_fixtures(item: pytest.Item) -> Iterator[Any]:
-    """The definitions that a test's fixtures come to (``_fixtureinfo``): of one that overrides
-    another the last, and those before only as far as each asks for its own name."""
-    info: Any = getattr(item, "_fixtureinfo", None)
-    if info is None:
-        return
-    definitions: Mapping[str, Sequence[Any]] = info.name2fixturedefs
-    for name, overrides in definitions.items():
+    """The definitions that a test's fixtures come to: of one that overrides another the last, and
+    those before only as far as each asks for its own name."""
+    for name, overrides in _overrides(item).items():
         for definition in reversed(overrides):
             yield definition
             if name not in definition.argnames:
                 break
+
+
+def _overrides(item: pytest.Item) -> Mapping[str, Sequence[Any]]:
+    """By name the definitions of a test's fixtures, each overriding those before it
+    (``_fixtureinfo``); none for an item that is no function."""
+    info: Any = getattr(item, "_fixtureinfo", None)
+    definitions: Mapping[str, Sequence[Any]] = {} if info is None else info.name2fixturedefs
+    return definitions

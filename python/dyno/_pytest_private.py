@@ -32,7 +32,6 @@ __all__ = [
     "count_deselected",
     "count_others",
     "file_of",
-    "fixture_definitions",
     "fixture_param_ids",
     "import_root",
     "ini_options",
@@ -194,17 +193,6 @@ def use_own_basetemp(config: pytest.Config, name: str) -> None:
         with contextlib.suppress(AttributeError):
             factory._exit_stack.pop_all()
         atexit.unregister(pathlib.cleanup_numbered_dir)
-
-
-def fixture_definitions(item: pytest.Item) -> Iterator[tuple[str, Any]]:
-    """The fixture definitions that ``item`` is known to use (``_fixtureinfo``)."""
-    info: Any = getattr(item, "_fixtureinfo", None)
-    if info is None:
-        return
-    definitions: Mapping[str, Sequence[Any]] = info.name2fixturedefs
-    for name, overrides in definitions.items():
-        for definition in overrides:
-            yield name, definition
 
 
 def file_of(node: Any) -> pytest.File | None:

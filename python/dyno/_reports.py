@@ -19,6 +19,7 @@ import pytest
 from dyno import _known_plugins as known
 from dyno import _models
 from dyno import _pytest_private as private
+from dyno._pytest_items import fixture_definitions
 from dyno._pytest_streams import live_log
 from dyno._whole import shorten, shortened
 
@@ -166,7 +167,7 @@ def _keywords(item: pytest.Item) -> list[str]:
 
 
 def _fixtures(item: pytest.Item) -> Iterator[dict[str, Any]]:
-    scopes = {name: definition.scope for name, definition in private.fixture_definitions(item)}
+    scopes = {name: definition.scope for name, definition in fixture_definitions(item)}
     for name in getattr(item, "fixturenames", ()):
         yield {"name": name, "scope": scopes[name]} if name in scopes else {"name": name}
 
@@ -190,7 +191,7 @@ def _shared_fixtures(item: pytest.Item) -> Iterator[str]:
     loop = known.loop_scope(item)
     if loop in _SHARED_SCOPES:
         yield f"{loop}:{_node_id(item, loop)}::event loop:"
-    for name, definition in private.fixture_definitions(item):
+    for name, definition in fixture_definitions(item):
         if definition.scope not in _SHARED_SCOPES or not _is_own(definition):
             continue
         place = _node_id(item, definition.scope)

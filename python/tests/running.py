@@ -181,3 +181,9 @@ def outcomes_of(events: list[dict[str, object]]) -> Outcomes:
             if status["category"]:
                 outcomes.setdefault(str(report["test"]), []).append(status["category"])
     return {test: tuple(categories) for test, categories in outcomes.items()}
+
+
+def last_start(journal: Path) -> str:
+    """The event of the test that began last, as a line of a journal; empty where none has."""
+    starts = [line for line in journal.read_text().splitlines() if '"test_started"' in line]
+    return starts[-1] if starts else ""

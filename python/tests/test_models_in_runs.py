@@ -15,7 +15,17 @@ from pathlib import Path
 import pytest
 
 from hub import Cut, Echo, Fault, Hold, Hub, Status, Wrong, gated, rate_limit
-from running import DYNO, Run, environment, journal, run_dyno, run_pytest, start_dyno, write_suite
+from running import (
+    DYNO,
+    Run,
+    environment,
+    journal,
+    last_start,
+    run_dyno,
+    run_pytest,
+    start_dyno,
+    write_suite,
+)
 
 TOKEN = "hf_0123456789abcdef"
 FILES = {
@@ -467,11 +477,6 @@ def test_after(): pass
     assert run.outcomes == {"test_a.py::test_none": ("error",)}
 
 
-def _last_start(journal: Path) -> str:
-    starts = [line for line in journal.read_text().splitlines() if '"test_started"' in line]
-    return starts[-1] if starts else ""
-
-
 def test_only_what_is_left_is_fetched_for_a_resumed_run(hub: Hub, tmp_path: Path) -> None:
     suite(
         tmp_path,
@@ -490,7 +495,7 @@ def test_two():
     dyno = start_dyno(tmp_path, "-n1")
     written = tmp_path / ".dyno" / "latest" / "journal.jsonl"
     # The end of the first is told before the beginning of the second, and both are on disk then.
-    while not (written.exists() and '"test_a.py::test_two"' in _last_start(written)):
+    while not (written.exists() and '"test_a.py::test_two"' in last_start(written)):
         assert dyno.poll() is None
         os.sched_yield()
     dyno.kill()

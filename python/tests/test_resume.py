@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from running import journal, run_dyno, run_pytest, start_dyno, write_suite
+from running import journal, last_start, run_dyno, run_pytest, start_dyno, write_suite
 
 # Each test notes that it ran; one waits, as long as a file says so.
 SUITE = """
@@ -53,14 +53,9 @@ def wait_until_it_waits(folder: Path, dyno: subprocess.Popen[str]) -> None:
     """Until the journal tells that the test has begun which waits."""
     written = folder / ".dyno" / "latest" / "journal.jsonl"
     assert dyno.stdout is not None
-    while not ((folder / "waiting").exists() and '::test_waits"' in _last_start(written)):
+    while not ((folder / "waiting").exists() and '::test_waits"' in last_start(written)):
         assert dyno.poll() is None, dyno.stdout.read()
         os.sched_yield()
-
-
-def _last_start(written: Path) -> str:
-    started = [line for line in written.read_text().splitlines() if '"test_started"' in line]
-    return started[-1] if started else ""
 
 
 def cut_off(folder: Path, how: int, *args: str) -> None:
