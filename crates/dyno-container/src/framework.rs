@@ -3,6 +3,7 @@
 use crate::error::Problem;
 use std::fmt;
 use std::str::FromStr;
+use strsim::levenshtein;
 
 /// The engine that an image has besides the suite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -154,25 +155,9 @@ pub(crate) fn one_of<T: Copy>(
 pub(crate) fn nearest<'a>(text: &str, names: &[&'a str]) -> Option<&'a str> {
     let text = text.to_lowercase();
     let allowed = (text.chars().count() / 3).max(2);
-    let distances = names.iter().map(|&name| (distance(&text, name), name));
+    let distances = names.iter().map(|&name| (levenshtein(&text, name), name));
     let (distance, name) = distances.min()?;
     (distance <= allowed && distance < name.len()).then_some(name)
-}
-
-/// How many letters must be put in, taken out or changed (Levenshtein's distance).
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (line, letter) in one.chars().enumerate() {
-        let mut before = row[0];
-        row[0] = line + 1;
-        for (column, &with) in other.iter().enumerate() {
-            let changed = before + usize::from(letter != with);
-            before = row[column + 1];
-            row[column + 1] = changed.min(before + 1).min(row[column] + 1);
-        }
-    }
-    row[other.len()]
 }
 
 #[cfg(test)]
@@ -198,21 +183,5 @@ mod tests {
             "\"\" is not a framework; there are vllm, sglang, trtllm, none"
         );
         assert_eq!("VLLM".parse(), Ok(Framework::Vllm));
-    }
-
-    #[test]
-    fn distances() {
-        for (one, other, expected) in [
-            ("", "", 0),
-            ("", "abc", 3),
-            ("vllm", "vllm", 0),
-            ("vlm", "vllm", 1),
-            ("sgl", "sglang", 3),
-            ("trllm", "trtllm", 1),
-            ("kitten", "sitting", 3),
-        ] {
-            assert_eq!(distance(one, other), expected, "{one} {other}");
-            assert_eq!(distance(other, one), expected, "{other} {one}");
-        }
     }
 }

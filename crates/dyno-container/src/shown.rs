@@ -2,6 +2,7 @@
 
 use crate::build::BuildPlan;
 use crate::run::RunPlan;
+use dyno_model::shell_word;
 use std::fmt::{self, Write};
 use std::path::Path;
 
@@ -76,13 +77,4 @@ fn quoted(words: &[String]) -> String {
         let _ = write!(text, "{apart}{}", shell_word(word));
     }
     text
-}
-
-fn shell_word(word: &str) -> String {
-    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_=./:,@+%".contains(letter);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    // It refuses nothing but NUL, which no argument has.
-    shlex::try_quote(word).map_or_else(|_| format!("{word:?}"), std::borrow::Cow::into_owned)
 }

@@ -1,7 +1,6 @@
 //! Container engines, for `dyno container`.
 
 use crate::child::{Answer, ask};
-use crate::paste;
 use crate::surroundings::Surroundings;
 use dyno_model::Finding;
 use std::path::{Path, PathBuf};
@@ -14,7 +13,8 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// What is known of the engines.
 #[derive(Debug, Default)]
 pub(crate) struct Facts {
-    /// The client, what the daemon says of its version, and whether buildx is there.
+    /// The client, what the daemon says of its version, and whether it can build with
+    /// `BuildKit`.
     docker: Option<(PathBuf, Answer, bool)>,
     /// The program, and what it says of its version.
     podman: Option<(PathBuf, Answer)>,
@@ -46,11 +46,8 @@ impl Facts {
                 LIMIT,
             );
             // Without a daemon nothing is built.
-            let has_buildx = answer.said().is_some()
-                && ask(Command::new(&path).args(["buildx", "version"]), LIMIT)
-                    .said()
-                    .is_some();
-            (path, answer, has_buildx)
+            let builds = answer.said().is_some() && has_buildkit(&path);
+            (path, answer, builds)
         });
         let podman = around.program("podman").map(|path| {
             let answer = ask(
@@ -83,6 +80,13 @@ impl Facts {
     }
 }
 
+fn has_buildkit(docker: &Path) -> bool {
+    let said = |args: &[&str]| ask(Command::new(docker).args(args), LIMIT);
+    let has_buildx = said(&["buildx", "version"]).said().is_some();
+    let client = said(&["version", "--format", "{{.Client.Version}}"]);
+    dyno_container::has_buildkit(has_buildx, client.said().unwrap_or_default())
+}
+
 pub(crate) fn judge(facts: &Facts) -> Vec<Finding> {
     let Facts { docker, podman, .. } = facts;
     if docker.is_none() && podman.is_none() {
@@ -91,8 +95,8 @@ pub(crate) fn judge(facts: &Facts) -> Vec<Finding> {
         } else {
             "neither docker nor podman; `dyno container` cannot build or run"
         };
-        let install = (!facts.is_container)
-            .then(|| paste::as_root(facts.is_root, "apt-get install podman buildah"));
+        let install =
+            (!facts.is_container).then(|| "sudo apt-get install podman buildah".to_owned());
         return vec![Finding::note("engine", found).mended_by(install)];
     }
     let docker_works = docker
@@ -102,11 +106,11 @@ pub(crate) fn judge(facts: &Facts) -> Vec<Finding> {
         .as_ref()
         .is_some_and(|(_, answer)| answer.said().is_some());
     let mut findings = Vec::new();
-    if let Some((path, answer, buildx)) = docker {
-        let remedy = without_daemon(&answer.why_not(), facts);
+    if let Some((path, answer, has_buildkit)) = docker {
+        let remedy = without_daemon(&answer.why_not(), facts).to_owned();
         findings.push(engine("docker", path, answer, podman_works, remedy));
         if docker_works {
-            findings.push(buildkit(*buildx, facts));
+            findings.push(buildkit(*has_buildkit));
         }
     }
     if let Some((path, answer)) = podman {
@@ -124,10 +128,9 @@ pub(crate) fn judge(facts: &Facts) -> Vec<Finding> {
                 "no NVIDIA container toolkit",
                 "`dyno container run --gpus` fails",
             )
-            .mended_by(Some(paste::as_root(
-                facts.is_root,
-                "apt-get install nvidia-container-toolkit",
-            ))),
+            .mended_by(Some(
+                "sudo apt-get install nvidia-container-toolkit".to_owned(),
+            )),
         );
     }
     findings
@@ -149,35 +152,31 @@ fn engine(name: &str, path: &Path, answer: &Answer, other_works: bool, remedy: S
     }
 }
 
-fn without_daemon(why: &str, facts: &Facts) -> String {
-    let sudo = |command: &str| paste::as_root(facts.is_root, command);
+fn without_daemon(why: &str, facts: &Facts) -> &'static str {
     if facts.has_host {
-        "unset DOCKER_HOST".to_owned()
+        "unset DOCKER_HOST"
     } else if why.contains("permission denied") {
-        "sudo usermod -aG docker \"$USER\" && newgrp docker".to_owned()
+        "sudo usermod -aG docker \"$USER\" && newgrp docker"
     } else {
         match facts.starter {
-            Starter::Systemd => sudo("systemctl restart docker"),
-            Starter::Hand => sudo("sh -c 'dockerd >/var/log/dockerd.log 2>&1 &'"),
-            Starter::Nothing => sudo("apt-get install docker.io"),
+            Starter::Systemd => "sudo systemctl restart docker",
+            Starter::Hand => "sudo sh -c 'dockerd >/var/log/dockerd.log 2>&1 &'",
+            Starter::Nothing => "sudo apt-get install docker.io",
         }
     }
 }
 
-fn buildkit(has_buildx: bool, facts: &Facts) -> Finding {
+fn buildkit(is_there: bool) -> Finding {
     let name = "buildkit";
-    if has_buildx {
+    if is_there {
         return Finding::good(name, "builds keep what they download in caches");
     }
     Finding::costs(
         name,
-        "docker has no buildx",
+        "docker cannot build with BuildKit: it has no buildx",
         "each build downloads its packages again",
     )
-    .mended_by(Some(paste::as_root(
-        facts.is_root,
-        "apt-get install docker-buildx",
-    )))
+    .mended_by(Some("sudo apt-get install docker-buildx".to_owned()))
 }
 
 #[cfg(test)]

@@ -41,7 +41,6 @@ pub(crate) struct Facts {
     /// The major CUDA that the Python's packages are built for, by the package.
     built_for: Option<(u64, String)>,
     is_container: bool,
-    is_root: bool,
 }
 
 impl Facts {
@@ -66,7 +65,6 @@ impl Facts {
             cuda: page.as_ref().and_then(Answer::said).and_then(cuda_in),
             built_for: python.and_then(built_for),
             is_container: around.is_container(),
-            is_root: Surroundings::is_root(),
             smi,
             told,
         }
@@ -157,19 +155,20 @@ pub(crate) fn judge(facts: &Facts) -> Vec<Finding> {
 }
 
 const NO_TESTS: &str = "tests of GPUs do not run, or fail";
+const KERNEL_SAYS: &str = "sudo dmesg | grep -i -e xid -e nvrm | tail";
 
 fn driver(facts: &Facts) -> Finding {
     let name = "driver";
-    let sudo = |command: &str| paste::as_root(facts.is_root, command);
     if facts.nodes == 0 && facts.driver.is_none() {
         let found = format!("{} GPU(s) on the bus and no driver", facts.devices);
-        return Finding::costs(name, found, NO_TESTS).mended_by(Some(sudo("modprobe nvidia")));
+        return Finding::costs(name, found, NO_TESTS)
+            .mended_by(Some("sudo modprobe nvidia".to_owned()));
     }
     if facts.nodes == 0 {
         let remedy = if facts.is_container {
             "./container/run.sh --gpus all -it -- dyno doctor gpus".to_owned()
         } else {
-            sudo("nvidia-modprobe -u -c=0")
+            "sudo nvidia-modprobe -u -c=0".to_owned()
         };
         return Finding::costs(name, "the driver is loaded, and /dev has no GPU", NO_TESTS)
             .mended_by(Some(remedy));
@@ -193,14 +192,14 @@ fn driver(facts: &Facts) -> Finding {
             ),
             "a GPU or its driver is sick; whatever opens it may hang as well",
         )
-        .mended_by(Some(sudo("dmesg | grep -i -e xid -e nvrm | tail"))),
+        .mended_by(Some(KERNEL_SAYS.to_owned())),
         (Some(_), Some(told)) => {
             let why = told.why_not();
             let remedy = if why.contains("mismatch") {
                 // The module of before an update of the driver is still loaded.
-                sudo("reboot")
+                "sudo reboot".to_owned()
             } else {
-                sudo("dmesg | grep -i -e xid -e nvrm | tail")
+                KERNEL_SAYS.to_owned()
             };
             Finding::costs(name, format!("{version}; nvidia-smi says: {why}"), NO_TESTS)
                 .mended_by(Some(remedy))
@@ -328,10 +327,9 @@ fn cuda(facts: &Facts) -> Option<Finding> {
             format!("{by} is built for CUDA {needed}, and the driver takes up to {major}.{minor}"),
             "nothing of it can use a GPU",
         )
-        .mended_by(Some(paste::as_root(
-            facts.is_root,
-            "apt-get install --only-upgrade 'nvidia-driver*'",
-        )))
+        .mended_by(Some(
+            "sudo apt-get install --only-upgrade 'nvidia-driver*'".to_owned(),
+        ))
     } else {
         Finding::good(
             name,

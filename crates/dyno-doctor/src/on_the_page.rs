@@ -1,7 +1,7 @@
 //! The tables of `docs/doctor.md`, held against what the doctor says.
 
 use crate::area::Area;
-use dyno_model::Finding;
+use dyno_model::{Finding, FindingState};
 use std::path::Path;
 
 const PAGE: &str = include_str!("../../../docs/doctor.md");
@@ -33,6 +33,21 @@ pub(crate) fn assert_on_the_page(area: Area, findings: &[Finding]) {
             "docs/doctor.md has no {name:?} of {area}"
         );
     }
+}
+
+/// The finding of this name.
+pub(crate) fn named<'a>(findings: &'a [Finding], name: &str) -> &'a Finding {
+    findings
+        .iter()
+        .find(|finding| finding.name == name)
+        .unwrap_or_else(|| panic!("no {name:?} in {findings:?}"))
+}
+
+/// Fails where a finding is of another state, or its command has not these words.
+pub(crate) fn assert_mends(found: &Finding, state: FindingState, command: &str) {
+    assert_eq!(found.state, state, "{found:?}");
+    let remedy = found.remedy.as_deref().unwrap_or_default();
+    assert!(remedy.contains(command), "{found:?}");
 }
 
 /// All that a crate's doctor is written in.

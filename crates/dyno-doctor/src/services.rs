@@ -2,7 +2,6 @@
 
 use crate::child::{Answer, ask, one_line};
 use crate::names;
-use crate::paste;
 use crate::surroundings::{Surroundings, in_folders};
 use dyno_model::Finding;
 use std::ffi::OsStr;
@@ -53,7 +52,6 @@ pub(crate) struct Facts {
     servers: Vec<(&'static str, String, Result<(), String>)>,
     has_apt: bool,
     is_repository: bool,
-    is_root: bool,
 }
 
 impl Facts {
@@ -85,7 +83,6 @@ impl Facts {
             servers,
             has_apt: around.program("apt-get").is_some(),
             is_repository: around.repository().is_some(),
-            is_root: Surroundings::is_root(),
         }
     }
 }
@@ -148,8 +145,7 @@ fn install(service: &Service, facts: &Facts) -> String {
     if facts.is_repository {
         "make services".to_owned()
     } else if facts.has_apt {
-        let install = format!("apt-get install {}", service.package);
-        paste::as_root(facts.is_root, &install)
+        format!("sudo apt-get install {}", service.package)
     } else {
         format!("put the program {} on the PATH", service.program)
     }

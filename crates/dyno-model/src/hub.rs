@@ -32,6 +32,24 @@ pub enum ModelFiles {
     All,
 }
 
+/// Why a text does not say how much of a model is needed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("files={0:?} is none of \"all\", \"weightless\" and \"tokenizer\"")]
+pub struct InvalidModelFiles(String);
+
+impl FromStr for ModelFiles {
+    type Err = InvalidModelFiles;
+
+    fn from_str(files: &str) -> Result<Self, Self::Err> {
+        match files {
+            "tokenizer" => Ok(Self::Tokenizer),
+            "weightless" => Ok(Self::Weightless),
+            "all" => Ok(Self::All),
+            other => Err(InvalidModelFiles(other.to_owned())),
+        }
+    }
+}
+
 /// The name of a repository on the Hub: `org/name`, or `name` for those from before there were
 /// organizations.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

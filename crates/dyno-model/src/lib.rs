@@ -31,6 +31,7 @@ mod real_collection;
 mod report;
 mod sandbox;
 mod secrets;
+mod shell;
 
 pub use carried::Carried;
 pub use claim::{Bytes, Capacity, Claim, MilliCpu, TokenName};
@@ -46,7 +47,10 @@ pub use exit::ExitCode;
 pub use files::{FileKind, Files, FilesInMemory, FolderEntry};
 pub use finding::{Finding, FindingState};
 pub use fnmatch::Fnmatch;
-pub use hub::{InvalidModelName, InvalidRevision, ModelFiles, ModelName, ModelRequest, Revision};
+pub use hub::{
+    InvalidModelFiles, InvalidModelName, InvalidRevision, ModelFiles, ModelName, ModelRequest,
+    Revision,
+};
 pub use id::{InvalidId, RunId, TemplateId, TestId, UnitId, WorkerId};
 pub use item::{Item, Location, Marker};
 pub use lane::Lane;
@@ -65,3 +69,4 @@ pub use real_collection::{
 pub use report::{CollectFailure, Phase, PhaseReport, Section, Skip, Status, Warning};
 pub use sandbox::{LeakPolicy, Leaked, LimitKind, Limits, MissingLimit, MissingWall, Usage};
 pub use secrets::{MASK, Secrets, is_secret};
+pub use shell::shell_word;

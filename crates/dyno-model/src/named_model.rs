@@ -25,19 +25,14 @@ impl NamedModel {
             None => Ok(Revision::default()),
             Some(text) => (text.parse::<Revision>()).map_err(|error| wrong.push(error.to_string())),
         };
-        let files = match self.files.as_deref() {
-            None | Some("all") => ModelFiles::All,
-            Some("weightless") => ModelFiles::Weightless,
-            Some("tokenizer") => ModelFiles::Tokenizer,
-            Some(other) => {
-                wrong.push(format!(
-                    "files={other:?} is none of \"all\", \"weightless\" and \"tokenizer\""
-                ));
-                ModelFiles::All
+        let files = match &self.files {
+            None => Ok(ModelFiles::All),
+            Some(text) => {
+                (text.parse::<ModelFiles>()).map_err(|error| wrong.push(error.to_string()))
             }
         };
-        match (name, revision) {
-            (Ok(name), Ok(revision)) if wrong.is_empty() => Ok(ModelRequest {
+        match (name, revision, files) {
+            (Ok(name), Ok(revision), Ok(files)) => Ok(ModelRequest {
                 name,
                 revision,
                 files,

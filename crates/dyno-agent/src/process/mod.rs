@@ -8,7 +8,7 @@ pub(crate) mod stop;
 use crate::error::CallError;
 use crate::log::{ERROR_LINES, LogFile};
 pub(crate) use children::{Child, Children};
-use dyno_model::{MASK, ProcessExit, Secrets, is_secret};
+use dyno_model::{MASK, ProcessExit, Secrets, is_secret, shell_word};
 use dyno_sandbox::{Group, Process, Snapshot, Used, bind_to_parent};
 use dyno_wire::agent::{Order, ProcessId, ScopeId, Stdin, Text, Usage};
 pub(crate) use guard::Alarm;
@@ -134,8 +134,7 @@ impl Running {
     pub(crate) fn shown_command(&self) -> String {
         // Before the quotes, which may stand in the middle of a secret.
         let words = self.order.argv.iter().map(|word| self.hide(word.shown()));
-        let quoter = shlex::Quoter::new().allow_nul(true);
-        let shown = words.map(|word| quoter.quote(&word).map_or(word.clone(), Into::into));
+        let shown = words.map(|word| shell_word(&word).into_owned());
         shown.collect::<Vec<String>>().join(" ")
     }
 

@@ -2,7 +2,8 @@
 
 mod probe;
 
-pub(crate) use probe::{Asked, described, has_buildkit, none_of};
+pub use probe::has_buildkit;
+pub(crate) use probe::{Asked, described, none_of};
 
 use crate::error::Problem;
 use crate::framework::one_of;

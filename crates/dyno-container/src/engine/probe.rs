@@ -123,8 +123,9 @@ pub(crate) fn none_of(refusals: &[(EngineKind, Refusal)]) -> Vec<Problem> {
     vec![Problem::new(what, packages.join(", or "))]
 }
 
-/// Whether a docker client can build with `BuildKit`: by its plugin, or, before 23, by itself.
-pub(crate) fn has_buildkit(has_buildx: bool, client: &str) -> bool {
+/// Whether a docker client can build with `BuildKit`: by its plugin buildx, or, from 18.09 to 22,
+/// by itself. `client` is its version.
+pub fn has_buildkit(has_buildx: bool, client: &str) -> bool {
     let mut numbers = client
         .trim()
         .split(['.', '+', '-', '~'])

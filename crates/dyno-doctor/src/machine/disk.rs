@@ -20,7 +20,6 @@ const ELSEWHERE: &str = "export TMPDIR=/var/tmp";
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Facts {
     places: Vec<Place>,
-    is_root: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -54,14 +53,14 @@ pub(crate) struct Mount {
 
 impl Mount {
     /// The command that makes it writable.
-    pub(crate) fn writable(&self, is_root: bool) -> String {
+    pub(crate) fn writable(&self) -> String {
         let how = if self.is_bound_read_only {
             "remount,bind,rw"
         } else {
             "remount,rw"
         };
         let at = self.at.to_string_lossy();
-        paste::as_root(is_root, &paste::command(&["mount", "-o", how, &at]))
+        paste::command(&["sudo", "mount", "-o", how, &at])
     }
 }
 
@@ -130,7 +129,6 @@ impl Facts {
                 place("disk of runs", around.folder.clone()),
                 place("temporary files", std::env::temp_dir()),
             ],
-            is_root: Surroundings::is_root(),
         }
     }
 }
@@ -144,11 +142,7 @@ fn why(error: &std::io::Error) -> String {
 }
 
 pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
-    facts
-        .places
-        .iter()
-        .map(|place| judge_place(place, facts.is_root))
-        .collect()
+    facts.places.iter().map(judge_place).collect()
 }
 
 /// A copy of a folder that is somebody else's.
@@ -163,7 +157,7 @@ fn elsewhere_of(path: &Path) -> String {
     }
 }
 
-fn judge_place(place: &Place, is_root: bool) -> Finding {
+fn judge_place(place: &Place) -> Finding {
     let Place { name, path, .. } = place;
     let shown = path.display();
     let is_temporary = *name == "temporary files";
@@ -175,7 +169,7 @@ fn judge_place(place: &Place, is_root: bool) -> Finding {
             "runs leave no record: no report, no resume"
         };
         let remedy = match &place.mount {
-            Some(mount) if mount.is_read_only => mount.writable(is_root),
+            Some(mount) if mount.is_read_only => mount.writable(),
             _ if !path.exists() => paste::command(&["mkdir", "-p", &path.to_string_lossy()]),
             _ if is_temporary => ELSEWHERE.to_owned(),
             _ => elsewhere_of(path),
@@ -225,6 +219,7 @@ fn judge_place(place: &Place, is_root: bool) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::on_the_page::assert_mends;
     use dyno_model::FindingState::{Costs, Good};
 
     const TABLE: &str = "\
@@ -252,7 +247,7 @@ mod tests {
         }
         let mount = mounts(TABLE, Path::new("/my cache")).unwrap();
         assert_eq!(
-            mount.writable(false),
+            mount.writable(),
             "sudo mount -o remount,bind,rw '/my cache'"
         );
         assert_eq!(mounts("odd\n", Path::new("/")), None);
@@ -342,16 +337,8 @@ mod tests {
                 "mount -o remount,rw /frozen",
             ),
         ] {
-            let found = judge_place(&place, true);
-            assert_eq!(found.state, state, "{found:?}");
-            assert!(
-                found
-                    .remedy
-                    .as_deref()
-                    .unwrap_or_default()
-                    .contains(command),
-                "{found:?}"
-            );
+            let found = judge_place(&place);
+            assert_mends(&found, state, command);
         }
     }
 }

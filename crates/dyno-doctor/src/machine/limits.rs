@@ -2,6 +2,7 @@
 
 use super::memory::least;
 use super::{number, text};
+use crate::surroundings::Surroundings;
 use dyno_model::{Bytes, Finding};
 use rustix::process::{Resource, getrlimit};
 use std::path::Path;
@@ -52,7 +53,7 @@ impl Facts {
             ["threads-max", "pid_max"].map(|name| number(Path::new("/proc/sys/kernel").join(name)));
         let most = most.into_iter().flatten().min();
         // The kernel counts no processes of root's.
-        let is_root = rustix::process::geteuid().is_root();
+        let is_root = Surroundings::is_root();
         let user = getrlimit(Resource::Nproc).current.filter(|_| !is_root);
         Self {
             files: (files.current, files.maximum),
@@ -215,7 +216,7 @@ fn inotify(facts: &Facts) -> Option<Finding> {
 mod tests {
     use super::*;
     use crate::area::Area;
-    use crate::on_the_page::assert_on_the_page;
+    use crate::on_the_page::{assert_mends, assert_on_the_page, named};
     use dyno_model::FindingState::{Costs, Good, Note};
 
     fn judged(facts: &Facts) -> Vec<Finding> {
@@ -340,19 +341,8 @@ mod tests {
             ),
         ] {
             let findings = judged(&facts);
-            let found = findings
-                .iter()
-                .find(|finding| finding.name == name)
-                .unwrap();
-            assert_eq!(found.state, state, "{found:?}");
-            assert!(
-                found
-                    .remedy
-                    .as_deref()
-                    .unwrap_or_default()
-                    .contains(command),
-                "{found:?}"
-            );
+            let found = named(&findings, name);
+            assert_mends(found, state, command);
         }
     }
 }

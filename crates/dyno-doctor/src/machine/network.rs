@@ -116,7 +116,7 @@ fn ports(ephemeral: RangeInclusive<u16>, taken: usize) -> Finding {
 mod tests {
     use super::*;
     use crate::area::Area;
-    use crate::on_the_page::assert_on_the_page;
+    use crate::on_the_page::{assert_on_the_page, named};
     use dyno_model::FindingState::{Costs, Good};
 
     fn judged(facts: &Facts) -> Vec<Finding> {
@@ -186,10 +186,7 @@ mod tests {
             ),
         ] {
             let findings = judged(&facts);
-            let found = findings
-                .iter()
-                .find(|finding| finding.name == name)
-                .unwrap();
+            let found = named(&findings, name);
             assert_eq!(found.state, state, "{found:?}");
             assert_eq!(found.remedy.is_some(), state == Costs);
         }

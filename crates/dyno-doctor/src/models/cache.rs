@@ -2,7 +2,6 @@
 
 use crate::machine::{Mount, Space, mounts, space};
 use crate::paste;
-use crate::surroundings::Surroundings;
 use dyno_model::{Bytes, Finding};
 use rustix::fs::{Access, FlockOperation, access, flock};
 use std::path::{Path, PathBuf};
@@ -21,7 +20,6 @@ pub(crate) struct Cache {
     state: State,
     space: Option<Space>,
     mount: Option<Mount>,
-    is_root: bool,
     /// It is below the user's own folder.
     is_at_home: bool,
 }
@@ -54,7 +52,6 @@ impl Cache {
             state: state_of(folder, there),
             space: space(there),
             mount: mounts(&table, &whole),
-            is_root: Surroundings::is_root(),
             is_at_home: home.is_some_and(|home| folder.starts_with(home)),
         }
     }
@@ -72,7 +69,6 @@ impl Cache {
                 ..Space::default()
             }),
             mount: None,
-            is_root: false,
             is_at_home: true,
         }
     }
@@ -117,21 +113,20 @@ pub(super) fn judge(cache: &Cache) -> Vec<Finding> {
         folder,
         state,
         mount,
-        is_root,
         ..
     } = cache;
     let (name, shown) = ("cache", folder.display());
     let lost = "no model can be fetched: tests that name one that is not there cannot run";
     let is_read_only = mount.as_ref().is_some_and(|mount| mount.is_read_only);
     let remedy = |otherwise: String| match mount {
-        Some(mount) if mount.is_read_only => mount.writable(*is_root),
+        Some(mount) if mount.is_read_only => mount.writable(),
         _ => otherwise,
     };
     let path = paste::path(folder);
     // One that is made for the user alone: nothing above it changes.
-    let made = paste::as_root(*is_root, &format!("install -d -o \"$USER\" {path}"));
+    let made = format!("sudo install -d -o \"$USER\" {path}");
     let owned = if cache.is_at_home {
-        paste::as_root(*is_root, &format!("chown -R \"$USER\" {path}"))
+        format!("sudo chown -R \"$USER\" {path}")
     } else {
         // Others may share it.
         AT_HOME.to_owned()
@@ -205,7 +200,7 @@ fn room(space: &Space, folder: &Path) -> Finding {
 mod tests {
     use super::*;
     use crate::area::Area;
-    use crate::on_the_page::assert_on_the_page;
+    use crate::on_the_page::{assert_mends, assert_on_the_page, named};
     use dyno_model::FindingState::{Costs, Good};
 
     fn judged(facts: &Cache) -> Vec<Finding> {
@@ -317,19 +312,8 @@ mod tests {
             ),
         ] {
             let findings = judged(&cache);
-            let found = findings
-                .iter()
-                .find(|finding| finding.name == name)
-                .unwrap();
-            assert_eq!(found.state, state, "{found:?}");
-            assert!(
-                found
-                    .remedy
-                    .as_deref()
-                    .unwrap_or_default()
-                    .contains(command),
-                "{found:?}"
-            );
+            let found = named(&findings, name);
+            assert_mends(found, state, command);
         }
     }
 

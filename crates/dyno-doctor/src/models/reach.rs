@@ -196,6 +196,7 @@ pub(super) fn judge(request: &ModelRequest, tests: &str, state: &Reach) -> Findi
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::on_the_page::assert_mends;
     use dyno_model::FindingState::{Costs, Good, Note};
 
     #[test]
@@ -260,17 +261,9 @@ mod tests {
             (late(), Note, "not in the cache", ""),
         ] {
             let found = judge(&request, "2 tests", &state);
-            assert_eq!(found.state, level, "{found:?}");
+            assert_mends(&found, level, command);
             assert_eq!(found.name, "model org/name@v1");
             assert!(found.found.contains(says), "{found:?}");
-            assert!(
-                found
-                    .remedy
-                    .as_deref()
-                    .unwrap_or_default()
-                    .contains(command),
-                "{found:?}"
-            );
             assert_eq!(state.is_for_want_of_a_token(), says.contains("no token"));
         }
     }

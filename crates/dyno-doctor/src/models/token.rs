@@ -115,6 +115,7 @@ pub(super) fn judge(kept: &Kept, needs: bool) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::on_the_page::assert_mends;
     use dyno_model::FindingState::{Costs, Good, Note};
 
     #[test]
@@ -190,16 +191,8 @@ mod tests {
             ),
         ] {
             let found = judge(&kept, needs);
-            assert_eq!(found.state, state, "{found:?}");
+            assert_mends(&found, state, command);
             assert!(found.found.contains(says), "{found:?}");
-            assert!(
-                found
-                    .remedy
-                    .as_deref()
-                    .unwrap_or_default()
-                    .contains(command),
-                "{found:?}"
-            );
         }
     }
 }

@@ -27,14 +27,16 @@ pub(super) fn reader(around: &Surroundings, args: Vec<OsString>) -> ReadSuite {
     })
 }
 
+/// Files of configuration that are pytest's alone.
+const OF_PYTEST: [&str; 4] = ["pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini"];
+
 /// Whether pytest is configured here or above: a home folder is not searched for tests.
 fn is_suite(folder: &Path) -> bool {
     let holds = |path: &Path, word: &str| {
         std::fs::read_to_string(path).is_ok_and(|text| text.contains(word))
     };
     folder.ancestors().any(|folder| {
-        folder.join("pytest.ini").is_file()
-            || folder.join(".pytest.ini").is_file()
+        OF_PYTEST.iter().any(|name| folder.join(name).is_file())
             || holds(&folder.join("pyproject.toml"), "[tool.pytest")
             || holds(&folder.join("tox.ini"), "[pytest]")
             || holds(&folder.join("setup.cfg"), "[tool:pytest]")

@@ -9,6 +9,7 @@ mod tiny;
 mod verify;
 
 use dyno_hub::{FetchError, Place};
+use dyno_model::shell_word;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -56,9 +57,8 @@ impl CacheArgs {
             .models_dir
             .as_deref()
             .map(|folder| folder.to_string_lossy());
-        folder.map_or_else(String::new, |folder| match shlex::try_quote(&folder) {
-            Ok(folder) => format!(" --models-dir {folder}"),
-            Err(_) => String::new(),
+        folder.map_or_else(String::new, |folder| {
+            format!(" --models-dir {}", shell_word(&folder))
         })
     }
 

@@ -4,7 +4,7 @@ use crate::commands::collect::fail;
 use crate::commands::refuse;
 use crate::pytest::RealPytest;
 use dyno_collect::{Disk, Listed, Settle, collect};
-use dyno_model::{Marker, ModelFiles, ModelRequest, Revision};
+use dyno_model::{Marker, ModelFiles, ModelRequest, NamedModel};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::Path;
@@ -76,31 +76,23 @@ impl Named {
             let found = marker.kwargs.iter().find(|(key, _)| key == name);
             found.and_then(|(_, value)| value.as_deref().and_then(string))
         };
-        let files = asked.or_else(|| match keyword("files")? {
-            "tokenizer" => Some(ModelFiles::Tokenizer),
-            "weightless" => Some(ModelFiles::Weightless),
-            _ => Some(ModelFiles::All),
-        });
-        let files = files.or(fewer).unwrap_or_default();
-        let revision = keyword("revision").map_or(Ok(Revision::default()), str::parse);
-        for name in marker.args.iter().flatten().filter_map(|arg| string(arg)) {
-            if is_path(name) {
-                continue;
-            }
-            match (name.parse(), &revision) {
-                (Ok(name), Ok(revision)) => {
-                    let revision = revision.clone();
-                    self.models.insert(ModelRequest {
-                        name,
-                        revision,
-                        files,
-                    });
+        let said = keyword("files");
+        let over = asked.or(if said.is_none() { fewer } else { None });
+        let texts = marker.args.iter().flatten().filter_map(|arg| string(arg));
+        for name in texts.filter(|name| !is_path(name)) {
+            let model = NamedModel {
+                name: name.to_owned(),
+                revision: keyword("revision").map(str::to_owned),
+                files: said.map(str::to_owned),
+            };
+            match model.request() {
+                Ok(request) => {
+                    let files = over.unwrap_or(request.files);
+                    self.models.insert(ModelRequest { files, ..request });
                 }
-                (Err(error), _) => {
-                    self.wrong.insert(format!("{test}: {error}"));
-                }
-                (_, Err(error)) => {
-                    self.wrong.insert(format!("{test}: {error}"));
+                Err(wrong) => {
+                    let whole = wrong.into_iter().map(|why| format!("{test}: {why}"));
+                    self.wrong.extend(whole);
                 }
             }
         }
