@@ -13,7 +13,7 @@ import pytest
 from dyno._pytest_items import is_skipped, used_fixtures
 from dyno.fixtures.models import NamedModel, named_by
 
-__all__ = ["Missing", "named", "place"]
+__all__ = ["Missing", "of_fixtures", "of_test", "place"]
 
 #: The fixtures by which Dynamo's suites have models fetched: of a test that uses the first alone
 #: no weights are.
@@ -27,19 +27,29 @@ _VARIABLES = (
 )
 
 
-def named(item: pytest.Item) -> list[dict[str, str]]:
-    """The models that a test names, as `dyno_model::NamedModel`; none where pytest skips it."""
-    models = dict.fromkeys((*_of_markers(item), *_of_fixtures(item)))
+def of_test(item: pytest.Item) -> dict[str, list[dict[str, str]]]:
+    """The field ``models`` of a test (`dyno_model::Item`); none where pytest skips it."""
+    fixtures = (model for _, model in _of_fixtures(item))
+    named = (*_of_markers(item), *named_by(getattr(item, "obj", None)), *fixtures)
+    models = dict.fromkeys(model for model in named if _is_of_hub(model.name))
     if not models or is_skipped(item):
-        return []
-    fixtures = getattr(item, "fixturenames", ())
-    weightless = _WEIGHTLESS in fixtures and _WHOLE not in fixtures
-    return [_as_told(model, weightless) for model in models]
+        return {}
+    uses = getattr(item, "fixturenames", ())
+    files = "weightless" if _WEIGHTLESS in uses and _WHOLE not in uses else None
+    silent = (model._replace(files=model.files or files) for model in models)
+    return {"models": [_as_told(model) for model in silent]}
 
 
-def _as_told(model: NamedModel, weightless: bool) -> dict[str, str]:
-    if model.files is None and weightless:
-        model = model._replace(files="weightless")
+def of_fixtures(item: pytest.Item) -> dict[str, list[dict[str, str]]]:
+    """The models that a test's fixtures name, by the fixture, whatever becomes of the test."""
+    models: dict[str, list[dict[str, str]]] = {}
+    for name, model in _of_fixtures(item):
+        models.setdefault(name, []).append(_as_told(model))
+    return models
+
+
+def _as_told(model: NamedModel) -> dict[str, str]:
+    """A model as `dyno_model::NamedModel`."""
     return {name: text for name, text in model._asdict().items() if text is not None}
 
 
@@ -48,13 +58,12 @@ def _of_markers(item: pytest.Item) -> Iterator[NamedModel]:
         given = mark.kwargs
         names = (*mark.args, given["name"]) if "name" in given else mark.args
         revision, files = (_text(given.get(name)) for name in ("revision", "files"))
-        yield from (NamedModel(name, revision, files) for name in names if _is_of_hub(name))
+        yield from (NamedModel(name, revision, files) for name in names)
 
 
-def _of_fixtures(item: pytest.Item) -> Iterator[NamedModel]:
-    yield from named_by(getattr(item, "obj", None))
-    for definition in used_fixtures(item):
-        yield from (model for model in named_by(definition.func) if _is_of_hub(model.name))
+def _of_fixtures(item: pytest.Item) -> Iterator[tuple[str, NamedModel]]:
+    for name, definition in used_fixtures(item):
+        yield from ((name, model) for model in named_by(definition.func))
 
 
 def _text(value: object) -> str | None:

@@ -39,12 +39,12 @@ def fixture_definitions(item: pytest.Item) -> Iterator[tuple[str, Any]]:
             yield name, definition
 
 
-def used_fixtures(item: pytest.Item) -> Iterator[Any]:
+def used_fixtures(item: pytest.Item) -> Iterator[tuple[str, Any]]:
     """The definitions that a test's fixtures come to: of one that overrides another the last, and
     those before only as far as each asks for its own name."""
     for name, overrides in _overrides(item).items():
         for definition in reversed(overrides):
-            yield definition
+            yield name, definition
             if name not in definition.argnames:
                 break
 

@@ -81,14 +81,9 @@ def item(item: pytest.Item) -> dict[str, Any]:
 def collected(session: pytest.Session, deselected: int) -> dict[str, Any]:
     """The tests of a session."""
     return {
-        "items": [{**item(one), **_named(one)} for one in session.items],
+        "items": [{**item(one), **_models.of_test(one)} for one in session.items],
         "deselected": deselected,
     }
-
-
-def _named(item: pytest.Item) -> dict[str, Any]:
-    models = _models.named(item)
-    return {"models": models} if models else {}
 
 
 def marker(mark: pytest.Mark) -> dict[str, Any]:
@@ -168,8 +163,9 @@ def _keywords(item: pytest.Item) -> list[str]:
 
 def _fixtures(item: pytest.Item) -> Iterator[dict[str, Any]]:
     scopes = {name: definition.scope for name, definition in fixture_definitions(item)}
+    known = {"scope": scopes, "models": _models.of_fixtures(item)}
     for name in getattr(item, "fixturenames", ()):
-        yield {"name": name, "scope": scopes[name]} if name in scopes else {"name": name}
+        yield {"name": name, **{key: by[name] for key, by in known.items() if name in by}}
 
 
 def _params(item: pytest.Item, keys: ParamKeys) -> Iterator[dict[str, Any]]:

@@ -31,7 +31,7 @@ from hub import (
     gated,
     rate_limit,
 )
-from running import DYNO, TIMEOUT
+from running import DYNO, TIMEOUT, write_suite
 
 TOKEN = "hf_abcdefghijklmnopqrstuvwxyz"
 WEIGHTS = bytes(range(256)) * 1000
@@ -462,6 +462,93 @@ def test_models_of_tests(hub: Hub, tmp_path: Path) -> None:
     done = of_tests()
     assert done.returncode == 1 and "org/other  3 files" in done.stdout
     assert 'test_models.py::test_d: "x/y/z" is no model\'s name' in done.stderr
+
+
+FIXTURES = {
+    "conftest.py": """
+import dyno, pytest
+NAME = "org/everywhere"
+
+@pytest.fixture
+@dyno.model("org/outer")
+def engine(): ...
+
+@pytest.fixture(autouse=True, scope="session")
+@dyno.model(NAME, files="tokenizer")
+def everywhere(): ...
+""",
+    "test_asks.py": """
+import pytest
+from dyno import model
+
+@pytest.fixture
+@model("org/inner")
+def engine(engine): ...
+
+def test_a(engine): ...
+""",
+    "test_hides.py": """
+import dyno, pytest
+
+@pytest.fixture
+@dyno.model("org/inner", "/a/folder")
+def engine(): ...
+
+class TestIn:
+    def test_a(self, engine): ...
+
+@pytest.mark.parametrize("engine", [1])
+def test_parameter(engine): ...
+""",
+    "test_computed.py": """
+import os, dyno, pytest
+
+@pytest.fixture
+@dyno.model(os.path.join("org", "inner"))
+def engine(): ...
+
+def test_a(engine): ...
+""",
+    "test_plain.py": """
+import pytest
+@pytest.mark.usefixtures("engine")
+def test_a(): ...
+def test_none(): ...
+""",
+}
+
+
+@pytest.mark.parametrize(
+    ("named", "models"),
+    [
+        ("test_asks.py", {"inner", "outer"}),
+        ("test_hides.py::TestIn", {"inner"}),
+        ("test_hides.py::test_parameter", set()),
+        ("test_computed.py", {"inner"}),
+        ("test_plain.py", {"outer"}),
+        ("test_plain.py::test_none", set()),
+    ],
+)
+def test_models_of_fixtures_are_those_that_a_run_fetches(
+    tmp_path: Path, named: str, models: set[str]
+) -> None:
+    folder = tmp_path / "suite"
+    write_suite(folder, FIXTURES)
+    for words in (["models", "prefetch", "--"], ["test", "-n1"]):
+        with Hub({TOKEN}) as hub:
+            for name in ("everywhere", "outer", "inner"):
+                hub.add(f"org/{name}", FILES)
+            done = subprocess.run(
+                [DYNO, *words, named],
+                cwd=folder,
+                env=hub.environment(tmp_path / words[0]),
+                capture_output=True,
+                text=True,
+                timeout=TIMEOUT,
+            )
+            assert done.returncode == 0, done.stdout + done.stderr
+            weights = {request.path.split("/")[2] for request in hub.asked("/org/*.safetensors")}
+            assert (weights, bool(hub.asked("/org/everywhere/*"))) == (models, True)
 
 
 def test_a_terminal_shows_what_comes(hub: Hub, tmp_path: Path) -> None:

@@ -40,6 +40,8 @@ pub enum Settle {
     Tests,
     /// Their markers too.
     Markers,
+    /// Their markers and fixtures too.
+    Fixtures,
 }
 
 /// Why there is no collection.

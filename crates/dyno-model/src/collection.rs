@@ -1,6 +1,6 @@
 //! What collection knows: tests, and how surely.
 
-use crate::Item;
+use crate::{Item, NamedModel};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
@@ -31,6 +31,9 @@ pub struct UsedFixture {
     /// for `request`, which is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scope>,
+    /// Models of the Hub that it names by `@dyno.model`, or one that it overrides and asks for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub models: Vec<NamedModel>,
 }
 
 /// A parameter of a test.

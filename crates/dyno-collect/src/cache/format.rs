@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
 /// Raised when an older dyno would misread a pack.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// What stands before an answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

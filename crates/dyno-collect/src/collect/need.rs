@@ -27,9 +27,13 @@ impl Work<'_> {
             return false;
         }
         let selection = self.select(file, known);
-        let markers = self.request.settle == Settle::Markers;
+        let further: &[Doubt] = match self.request.settle {
+            Settle::Nothing | Settle::Tests => &[],
+            Settle::Markers => &[Doubt::Markers],
+            Settle::Fixtures => &[Doubt::Markers, Doubt::Fixtures],
+        };
         let decides = |unknown: &Unknown| {
-            LISTING.contains(&unknown.doubt) || (markers && unknown.doubt == Doubt::Markers)
+            LISTING.contains(&unknown.doubt) || further.contains(&unknown.doubt)
         };
         if known.tests.unknown.iter().any(decides) || selection.misuse.is_some() {
             return true;

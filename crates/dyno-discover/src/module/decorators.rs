@@ -3,6 +3,7 @@
 use crate::fixture::FixtureSignature;
 use crate::mark::Mark;
 use crate::rules::Place;
+use dyno_model::NamedModel;
 use dyno_python::{Call, Function, Reason, Value, World, ast};
 use std::sync::Arc;
 
@@ -27,6 +28,8 @@ pub(crate) enum Decorator {
     Transparent,
     /// The function itself, untouched.
     Identity,
+    /// `dyno.model`: the function itself, with an attribute that names models.
+    Models(Vec<NamedModel>),
     /// Not known.
     Unknown(Reason),
 }
@@ -114,6 +117,7 @@ fn called(name: &str, call: &Call, place: &Place) -> Decorator {
         | "unittest.mock.patch.object"
         | "mock.patch.object" => patch(name, call, place),
         "hypothesis.given" => given(call, place),
+        "dyno.model" | "dyno.fixtures.models.model" => models(call, place),
         "functools.wraps" => Decorator::Unknown(place.reason("is decorated by `functools.wraps`")),
         _ => named(name, place),
     }
@@ -155,6 +159,30 @@ fn patch(name: &str, call: &Call, place: &Place) -> Decorator {
         return Decorator::Unknown(place.reason("is patched with a value that is not known"));
     }
     Decorator::Patch(usize::from(!new))
+}
+
+/// `dyno.model(*names, revision=None, files=None)`.
+fn models(call: &Call, place: &Place) -> Decorator {
+    let text = |value: &Value| match value {
+        Value::Str(text) => Some(text.to_string()),
+        _ => None,
+    };
+    let optional = |name| match keyword(call, name) {
+        None | Some(Value::None) => Some(None),
+        Some(value) => text(value).map(Some),
+    };
+    let names: Option<Vec<String>> = call.args.iter().map(text).collect();
+    match (names, optional("revision"), optional("files")) {
+        (Some(names), Some(revision), Some(files)) if call.more.is_none() && !names.is_empty() => {
+            let model = |name| NamedModel {
+                name,
+                revision: revision.clone(),
+                files: files.clone(),
+            };
+            Decorator::Models(names.into_iter().map(model).collect())
+        }
+        _ => Decorator::Unknown(place.reason("names models that the text does not settle")),
+    }
 }
 
 fn given(call: &Call, place: &Place) -> Decorator {

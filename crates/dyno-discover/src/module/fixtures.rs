@@ -158,6 +158,7 @@ fn in_doubt(builder: &mut LayerBuilder, name: &Arc<str>, reason: Reason) {
         params: Some(FixtureParams::Unknown(reason.clone())),
         autouse: Ok(false),
         fails: None,
+        models: Vec::new(),
         place: Place {
             file: reason.file.clone(),
             line: reason.line,

@@ -4,6 +4,7 @@ use super::decorators::{Decorator, Given, classify};
 use crate::fixture::FixtureSignature;
 use crate::mark::MarkList;
 use crate::rules::Place;
+use dyno_model::NamedModel;
 use dyno_python::{Context, Function, Parameter, ParameterKind, Reason, Value, World, text_size};
 use std::sync::Arc;
 use text_size::Ranged;
@@ -27,6 +28,8 @@ pub(crate) struct Decorated {
     pub(crate) is_class_method: bool,
     /// Attributes in its `__dict__`.
     pub(crate) keywords: Vec<&'static str>,
+    /// Models that `@dyno.model` names, the nearest to the function first.
+    pub(crate) models: Vec<NamedModel>,
     /// Other attributes may be there.
     pub(crate) more_keywords: Option<Reason>,
     /// Each of its marks is a call that is written in its decorators, not a name.
@@ -69,6 +72,7 @@ pub(crate) fn read(
         is_static: false,
         is_class_method: false,
         keywords: Vec::new(),
+        models: Vec::new(),
         more_keywords: None,
         marks_are_written: true,
         is_given: false,
@@ -99,8 +103,14 @@ pub(crate) fn read(
         decorated.marks_are_written &=
             !is_mark || matches!(decorator.expression, dyno_python::ast::Expr::Call(_));
         match step {
+            Step::Fixture(mut signature) => {
+                signature.models = std::mem::take(&mut decorated.models);
+                fixture = Some(signature);
+            }
+            Step::Goes if fixture.is_some() && !decorated.models.is_empty() => {
+                unknown.get_or_insert_with(|| place.reason("`dyno.model` refuses a fixture"));
+            }
             Step::Goes => {}
-            Step::Fixture(signature) => fixture = Some(signature),
             // What stands above it may give anything: a mark takes it for an argument.
             Step::NotCallable if !outermost.is_some_and(|first| std::ptr::eq(decorator, first)) => {
                 unknown.get_or_insert_with(|| place.reason("decorates what is not callable"));
@@ -163,6 +173,10 @@ impl Decorated {
                     .get_or_insert_with(|| self.place.reason("a decorator may add attributes"));
             }
             Decorator::Identity => {}
+            Decorator::Models(models) => {
+                self.keywords.push("_dyno_models");
+                self.models.extend(models);
+            }
             Decorator::Unknown(reason) => return Step::Unknown(reason),
         }
         Step::Goes

@@ -60,7 +60,7 @@ fn named_by(collection: &Collection) -> Suite {
     let mut wrong: BTreeMap<String, String> = BTreeMap::new();
     for test in &collection.tests {
         let mut named = Named::default();
-        named.add(test, None);
+        named.add(&test.found.test, None);
         for request in named.models {
             *wants.entry(request).or_default() += 1;
         }

@@ -138,12 +138,17 @@ impl Expander<'_> {
                 parameters.insert(name, call.scope);
             }
         }
-        let fixture = |name: &Arc<str>| UsedFixture {
-            name: name.to_string(),
-            scope: match parameters.get(&**name) {
-                Some(scope) => Some(*scope),
-                None => (self.closure.nearest(name))
+        let fixture = |name: &Arc<str>| match parameters.get(&**name) {
+            Some(scope) => UsedFixture {
+                name: name.to_string(),
+                scope: Some(*scope),
+                models: Vec::new(),
+            },
+            None => UsedFixture {
+                name: name.to_string(),
+                scope: (self.closure.nearest(name))
                     .and_then(|definition| definition.scope.clone().ok()),
+                models: self.closure.models(name),
             },
         };
         self.closure.names.iter().map(fixture).collect()
