@@ -389,4 +389,7 @@ def main() -> int:
 BEGAN = time.monotonic()
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("interrupted")
