@@ -1,7 +1,8 @@
 """A program that answers as docker and podman do, and takes down what it was asked.
 
 It is put on ``PATH`` under their names. What it does is told by files in its folder: a test
-writes ``info``, the exit code of ``run`` or ``build``, or what the engine complains about.
+writes ``info``, the exit code of ``run`` or ``build``, or what the engine complains about. A
+container's id is its label.
 """
 
 from __future__ import annotations
@@ -63,7 +64,17 @@ elif words[0] == "version":
     print(told("client", "28.2.2"))
 elif words[:2] == ["image", "inspect"]:
     sys.exit(0 if words[-1] in told("images").split() else 1)
+elif words[:2] == ["container", "inspect"]:
+    sys.exit(0 if words[-1] in told("names").split() else 1)
+elif words[0] == "ps":
+    label = words[-1].removeprefix("--filter=label=")
+    print("\\n".join(name for name in told("labels").split() if name == label))
+elif words[0] == "run" and told("conflict"):
+    sys.exit(125)
 elif words[0] in ("run", "build"):
+    with open(folder / "labels", "a") as file:
+        file.writelines(word.removeprefix("--label=") + "\\n"
+                        for word in words if word.startswith("--label="))
     (folder / "pid").write_text(str(os.getpid()))
     if told("lasts"):
         signal.signal(signal.SIGTERM, signal.SIG_IGN if told("deaf") else lambda *_: sys.exit(143))

@@ -139,9 +139,26 @@ def test_a_run_is_the_callers_and_its_code_is_the_commands(docker: FakeEngine) -
     assert asked.has("dyno:latest", "/run/dyno/entry", "pytest", "-x", "a b")
     assert "--rm" in asked.words and "--tty" not in asked.words
     assert (docker.folder / "home/.cache/huggingface/hub").is_dir()
-    assert [call.words[-1] for call in docker.asked("rm")] == [
-        asked.words[asked.words.index("--rm") + 1].removeprefix("--name=")
-    ]
+    name, label = asked.words[asked.words.index("--rm") + 1 :][:2]
+    assert label.removeprefix("--label=dyno.run=") == name.removeprefix("--name=")
+    (removed,) = docker.asked("rm")
+    assert removed.has("--force") and removed.words[-1] == label.removeprefix("--label=")
+    assert not left(docker)
+
+
+def test_a_container_of_somebody_elses_is_not_touched(docker: FakeEngine) -> None:
+    docker.tell("names", "mine")
+    taken = dyno(docker, "run", "--name", "mine", "--", "true")
+    assert taken.returncode == 4 and not docker.asked("run")
+    assert taken.stderr.endswith(
+        "dyno: docker has a container of the name mine already\n"
+        "hint: give another --name; `docker rm mine` removes it where nobody needs it\n"
+    )
+    # It came between the question and the run.
+    docker.tell("names", "")
+    docker.tell("conflict", "yes")
+    assert dyno(docker, "run", "--name", "mine", "--", "true").returncode == 125
+    assert docker.asked("ps") and not docker.asked("rm") and not docker.asked("kill")
     assert not left(docker)
 
 

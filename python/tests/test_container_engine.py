@@ -95,6 +95,20 @@ def test_the_command_has_what_it_was_given(engine: str, tmp_path: Path) -> None:
     assert (workspace / "made").stat().st_uid == os.getuid()
 
 
+def test_a_name_that_is_taken_is_said_and_its_container_stays(engine: str) -> None:
+    name = f"dyno-taken-{os.getpid()}"
+    small = ["--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024"]
+    made = call(engine, "create", f"--name={name}", *ALONE, *small, IMAGE, "id")
+    assert made.returncode == 0, made.stderr
+    try:
+        done = run(engine, "--name", name, "--", "id")
+        assert done.returncode == 4
+        assert f"dyno: {engine} has a container of the name {name} already" in done.stderr
+        assert name in names(engine)
+    finally:
+        call(engine, "rm", "--force", name)
+
+
 @pytest.mark.parametrize("blow", [signal.SIGTERM, signal.SIGKILL])
 def test_an_engine_knows_no_secret_and_keeps_no_container(
     engine: str, blow: signal.Signals, tmp_path: Path

@@ -9,7 +9,7 @@ use std::path::Path;
 /// Stand in a command for what has its name when it is made.
 const CONTEXT: &str = "PRIVATE/context";
 const PRIVATE: &str = "PRIVATE";
-const NAME: &str = "dyno-RUN";
+const RUN: &str = "dyno-RUN";
 
 const ABOUT_PRIVATE: &str =
     "# PRIVATE is a folder in memory that only you may read, removed at the end.";
@@ -54,8 +54,7 @@ impl fmt::Display for RunPlan {
         for (name, secret) in &self.secrets {
             writeln!(out, "# PRIVATE/given/secrets/{name}: {secret:?}")?;
         }
-        let name = self.name.as_deref().unwrap_or(NAME);
-        writeln!(out, "{}", quoted(&self.command(name, Path::new(PRIVATE))))
+        writeln!(out, "{}", quoted(&self.command(RUN, Path::new(PRIVATE))))
     }
 }
 

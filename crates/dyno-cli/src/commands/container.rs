@@ -132,6 +132,8 @@ struct RunArgs {
 #[derive(Debug, clap::Args)]
 struct KeepArgs {
     folder: PathBuf,
+    #[arg(long)]
+    label: Option<String>,
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     afterwards: Vec<OsString>,
 }
@@ -140,7 +142,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<std::process::ExitCode> {
     let done = match args.what {
         What::Build(args) => build(args),
         What::Run(args) => run_container(*args),
-        What::Keep(args) => drive::keep(&args.folder, &args.afterwards).map(|()| Ended { code: 0 }),
+        What::Keep(args) => drive::keep(&args.folder, args.label.as_deref(), &args.afterwards)
+            .map(|()| Ended { code: 0 }),
     };
     match done {
         Ok(Ended { code }) => Ok(std::process::ExitCode::from(code)),
@@ -262,6 +265,19 @@ fn run_container(args: RunArgs) -> Result<Ended, ContainerError> {
     if plan.image.starts_with("dyno:") && !drive::has_image(&engine, &plan.image)? {
         let what = format!("{} has no image {}", engine.program, plan.image);
         return Err(Problem::new(what, how_to_build(&options)).into());
+    }
+    if let Some(name) = &plan.name
+        && drive::has_container(&engine, name)?
+    {
+        let what = format!(
+            "{} has a container of the name {name} already",
+            engine.program
+        );
+        let hint = format!(
+            "give another --name; `{} rm {name}` removes it where nobody needs it",
+            engine.program
+        );
+        return Err(Problem::new(what, hint).into());
     }
     // Drawn as the standard library draws its hash keys.
     let drawn = RandomState::new().hash_one(std::process::id());

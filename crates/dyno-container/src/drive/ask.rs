@@ -44,6 +44,12 @@ pub fn has_image(engine: &Engine, image: &str) -> Result<bool, ContainerError> {
     Ok(succeeded(&ask(&engine.program, &inspect)?).is_some())
 }
 
+/// Whether the engine has a container of this name.
+pub fn has_container(engine: &Engine, name: &str) -> Result<bool, ContainerError> {
+    let inspect = ["container", "inspect", "--format", "{{.Id}}", name];
+    Ok(succeeded(&ask(&engine.program, &inspect)?).is_some())
+}
+
 fn succeeded(asked: &Asked) -> Option<&str> {
     match asked {
         Asked::Ended {

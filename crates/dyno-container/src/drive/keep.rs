@@ -7,7 +7,7 @@ use super::KeeperCommand;
 use crate::error::ContainerError;
 use dyno_sandbox::{default_signals, ignore_signals};
 use rustix::process::{Signal, setsid};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write, stdin};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -22,6 +22,20 @@ const DONE: &[u8] = b"done";
 const TRIES: u32 = 6;
 const APART: Duration = Duration::from_millis(500);
 
+/// What a build or run may leave with the engine.
+#[derive(Debug)]
+pub(super) enum Leaves<'a> {
+    Nothing,
+    /// What this command removes.
+    RemovedBy(&'a [String]),
+    /// The containers of this label. A name is not enough: what was to have it may not have been
+    /// made, because a container of somebody else's has it.
+    Containers {
+        program: &'a str,
+        label: &'a str,
+    },
+}
+
 /// The owner's side.
 #[derive(Debug)]
 pub(super) struct Keeper {
@@ -30,16 +44,25 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    /// Starts a keeper of this folder, which runs a command afterwards if there is one.
+    /// Starts a keeper of this folder and of what is left with the engine.
     pub(super) fn start(
         command: &KeeperCommand,
         folder: &Path,
-        afterwards: &[String],
+        leaves: &Leaves<'_>,
     ) -> Result<Self, ContainerError> {
         let mut words = command.0.iter();
         let program = words.next().cloned().unwrap_or_default();
         let mut keeper = Command::new(&program);
-        keeper.args(words).arg(folder).args(afterwards);
+        keeper.args(words).arg(folder);
+        match leaves {
+            Leaves::Nothing => {}
+            Leaves::RemovedBy(command) => {
+                keeper.args(*command);
+            }
+            Leaves::Containers { program, label } => {
+                keeper.arg(format!("--label={label}")).arg(program);
+            }
+        }
         keeper
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -64,8 +87,13 @@ impl Keeper {
     }
 }
 
-/// The keeper's side: waits for the owner's end, removes the folder, runs the command.
-pub fn keep(folder: &Path, afterwards: &[OsString]) -> Result<(), ContainerError> {
+/// The keeper's side: waits for the owner's end, removes the folder, and runs the command, or,
+/// with a label, has the command's program remove the containers that bear it.
+pub fn keep(
+    folder: &Path,
+    label: Option<&str>,
+    afterwards: &[OsString],
+) -> Result<(), ContainerError> {
     let deaf = [
         Signal::INT,
         Signal::TERM,
@@ -86,15 +114,34 @@ pub fn keep(folder: &Path, afterwards: &[OsString]) -> Result<(), ContainerError
         if attempt > 0 {
             sleep(APART);
         }
-        let mut command = Command::new(program);
-        command.args(arguments);
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        // SAFETY: as above.
-        unsafe { command.pre_exec(default_signals) };
-        let _ = command.status();
+        match label {
+            None => drop(engine(program, arguments).status()),
+            Some(label) => remove_labelled(program, label),
+        }
     }
     Ok(())
+}
+
+fn remove_labelled(program: &OsStr, label: &str) {
+    let filter = format!("--filter=label={label}");
+    let list = ["ps", "--all", "--quiet", "--no-trunc", &filter];
+    let Ok(listed) = engine(program, &list).output() else {
+        return;
+    };
+    let listed = String::from_utf8_lossy(&listed.stdout);
+    let containers: Vec<&str> = listed.split_whitespace().collect();
+    if !containers.is_empty() {
+        let remove = ["rm", "--force", "--volumes"].into_iter();
+        let words: Vec<&str> = remove.chain(containers).collect();
+        let _ = engine(program, &words).status();
+    }
+}
+
+fn engine(program: &OsStr, arguments: &[impl AsRef<OsStr>]) -> Command {
+    let mut command = Command::new(program);
+    // What it prints goes where the keeper's own goes, to nobody.
+    command.args(arguments).stdin(Stdio::null());
+    // SAFETY: it runs in the forked child and makes only async-signal-safe system calls.
+    unsafe { command.pre_exec(default_signals) };
+    command
 }

@@ -9,14 +9,14 @@ mod folder;
 mod keep;
 mod wait;
 
-pub use ask::{find_engine, has_image};
+pub use ask::{find_engine, has_container, has_image};
 pub use keep::keep;
 
 use crate::build::BuildPlan;
 use crate::error::ContainerError;
-use crate::run::{ENTRY, RunPlan, SYSTEM_CALLS};
+use crate::run::{ENTRY, RunPlan, SYSTEM_CALLS, label};
 use folder::PrivateFolder;
-use keep::Keeper;
+use keep::{Keeper, Leaves};
 use std::ffi::OsString;
 use std::path::Path;
 use wait::{OnSignal, wait};
@@ -37,8 +37,11 @@ pub struct KeeperCommand(pub Vec<OsString>);
 pub fn build(plan: &BuildPlan, keeper: &KeeperCommand) -> Result<Ended, ContainerError> {
     let folder = PrivateFolder::make()?;
     let context = folder.path().join("context");
-    let afterwards = plan.afterwards.clone().unwrap_or_default();
-    let keeper = Keeper::start(keeper, folder.path(), &afterwards)?;
+    let leaves = match &plan.afterwards {
+        Some(command) => Leaves::RemovedBy(command),
+        None => Leaves::Nothing,
+    };
+    let keeper = Keeper::start(keeper, folder.path(), &leaves)?;
     fill_context(plan, &folder)?;
     let words = plan.command(&context, folder.path());
     let ended = wait(&words, &plan.variables, &OnSignal::PassOn);
@@ -70,9 +73,8 @@ fn fill_context(plan: &BuildPlan, folder: &PrivateFolder) -> Result<(), Containe
     Ok(())
 }
 
-/// Runs a container until its command ends. A container that has no name is given this one.
+/// Runs a container until its command ends. `name` is the run's, which no other has.
 pub fn run(plan: &RunPlan, name: &str, keeper: &KeeperCommand) -> Result<Ended, ContainerError> {
-    let name = plan.name.as_deref().unwrap_or(name);
     std::fs::create_dir_all(&plan.cache).map_err(|source| ContainerError::File {
         doing: "make the cache of models",
         path: plan.cache.clone(),
@@ -81,12 +83,12 @@ pub fn run(plan: &RunPlan, name: &str, keeper: &KeeperCommand) -> Result<Ended, 
     let folder = PrivateFolder::make()?;
     let words = plan.command(name, folder.path());
     let program = words.first().cloned().unwrap_or_default();
-    let engine = |arguments: &[&str]| -> Vec<String> {
-        let arguments = arguments.iter().map(ToString::to_string);
-        std::iter::once(program.clone()).chain(arguments).collect()
+    let label = label(name);
+    let leaves = Leaves::Containers {
+        program: &program,
+        label: &label,
     };
-    let afterwards = engine(&["rm", "--force", "--volumes", name]);
-    let keeper = Keeper::start(keeper, folder.path(), &afterwards)?;
+    let keeper = Keeper::start(keeper, folder.path(), &leaves)?;
     folder.write(Path::new("given/entry"), ENTRY.as_bytes())?;
     for (name, secret) in &plan.secrets {
         let file = Path::new("given/secrets").join(name);
@@ -95,11 +97,12 @@ pub fn run(plan: &RunPlan, name: &str, keeper: &KeeperCommand) -> Result<Ended, 
     if plan.filters_calls() {
         folder.write(Path::new("calls.json"), SYSTEM_CALLS.as_bytes())?;
     }
-    let ended = wait(
-        &words,
-        &[],
-        &OnSignal::Tell(&|signal| engine(&["kill", "--signal", signal, name])),
-    );
+    let container = plan.name.as_deref().unwrap_or(name);
+    let tell = |signal: &str| {
+        let words = [&program, "kill", "--signal", signal, container];
+        words.map(str::to_owned).to_vec()
+    };
+    let ended = wait(&words, &[], &OnSignal::Tell(&tell));
     keeper.end();
     drop(folder);
     ended

@@ -167,14 +167,15 @@ impl RunPlan {
         })
     }
 
-    /// The engine's command, with this name for the container and this folder for what is
-    /// private.
-    pub fn command(&self, name: &str, private: &Path) -> Vec<String> {
+    /// The engine's command, with this name for the run, which is also the container's where it
+    /// was given none, and this folder for what is private.
+    pub fn command(&self, run: &str, private: &Path) -> Vec<String> {
         let mut words = vec![
             self.program.clone(),
             "run".to_owned(),
             "--rm".to_owned(),
-            format!("--name={name}"),
+            format!("--name={}", self.name.as_deref().unwrap_or(run)),
+            format!("--label={}", label(run)),
         ];
         words.extend(self.options.iter().cloned());
         if self.filters_calls {
@@ -195,6 +196,11 @@ impl RunPlan {
     pub(crate) fn filters_calls(&self) -> bool {
         self.filters_calls
     }
+}
+
+/// The label by which the container of a run is told from all others, whatever its name.
+pub(crate) fn label(run: &str) -> String {
+    format!("dyno.run={run}")
 }
 
 /// Podman run by root asks for the most that a system may have, and starts nothing where root may
