@@ -10,16 +10,23 @@ use std::time::Duration;
 /// A daemon answers in 0.1 s; podman reads its storage first, which takes up to 2 s.
 const LIMIT: Duration = Duration::from_secs(5);
 
+/// `4.3.1 crun`.
+const OF_PODMAN: &str = "{{.Version.Version}} {{.Host.OCIRuntime.Name}}";
+
+/// There only where both versions are mounted; it holds the controllers of the second.
+const HYBRID: &str = "/sys/fs/cgroup/unified/cgroup.controllers";
+
 /// What is known of the engines.
 #[derive(Debug, Default)]
 pub(crate) struct Facts {
     /// The client, what the daemon says of its version, and whether it can build with
     /// `BuildKit`.
     docker: Option<(PathBuf, Answer, bool)>,
-    /// The program, and what it says of its version.
+    /// The program, and what it says of its version and its runtime.
     podman: Option<(PathBuf, Answer)>,
+    /// Control groups of both versions, with controllers in the second.
+    has_hybrid_groups: bool,
     is_container: bool,
-    is_root: bool,
     starter: Starter,
     /// `DOCKER_HOST` is set.
     has_host: bool,
@@ -51,7 +58,7 @@ impl Facts {
         });
         let podman = around.program("podman").map(|path| {
             let answer = ask(
-                Command::new(&path).args(["info", "--format", "{{.Version.Version}}"]),
+                Command::new(&path).args(["info", "--format", OF_PODMAN]),
                 LIMIT,
             );
             (path, answer)
@@ -66,7 +73,7 @@ impl Facts {
             docker,
             podman,
             is_container: around.is_container(),
-            is_root: Surroundings::is_root(),
+            has_hybrid_groups: std::fs::read(HYBRID).is_ok_and(|names| !names.is_empty()),
             starter: if around.program("dockerd").is_none() {
                 Starter::Nothing
             } else if Path::new("/run/systemd/system").exists() {
@@ -114,12 +121,11 @@ pub(crate) fn judge(facts: &Facts) -> Vec<Finding> {
         }
     }
     if let Some((path, answer)) = podman {
-        let remedy = if facts.is_root {
-            "podman system reset --force".to_owned()
-        } else {
-            "podman system migrate".to_owned()
-        };
+        let remedy = "podman system migrate".to_owned();
         findings.push(engine("podman", path, answer, docker_works, remedy));
+        if facts.has_hybrid_groups && answer.said().is_some_and(uses_crun) {
+            findings.push(hybrid_groups(docker_works));
+        }
     }
     if facts.gpus == Some(false) && !facts.is_container {
         findings.push(
@@ -136,10 +142,32 @@ pub(crate) fn judge(facts: &Facts) -> Vec<Finding> {
     findings
 }
 
+fn uses_crun(told: &str) -> bool {
+    told.split_whitespace().nth(1) == Some("crun")
+}
+
+fn hybrid_groups(other_works: bool) -> Finding {
+    let name = "podman's runtime";
+    let found = "crun starts nothing where control groups of both versions have controllers";
+    let finding = if other_works {
+        Finding::note(name, found)
+    } else {
+        Finding::costs(name, found, "`dyno container run` fails")
+    };
+    finding.mended_by(Some(
+        "sudo sh -c 'apt-get install runc && mkdir -p /etc/containers/containers.conf.d && \
+         printf \"[engine]\\nruntime = \\\"runc\\\"\\n\" >/etc/containers/containers.conf.d/runc.conf'"
+            .to_owned(),
+    ))
+}
+
 fn engine(name: &str, path: &Path, answer: &Answer, other_works: bool, remedy: String) -> Finding {
     let place = path.display();
     match answer.said() {
-        Some(version) => Finding::good(name, format!("{} answers, {place}", version.trim())),
+        Some(told) => {
+            let version = told.split_whitespace().next().unwrap_or_default();
+            Finding::good(name, format!("{version} answers, {place}"))
+        }
         None if other_works => {
             Finding::note(name, format!("{place}: {}", answer.why_not())).mended_by(Some(remedy))
         }
@@ -274,11 +302,31 @@ mod tests {
     #[test]
     fn one_engine_is_enough() {
         let facts = Facts {
-            podman: Some(("/usr/bin/podman".into(), answer(0, "4.3.1\n", ""))),
+            podman: Some(("/usr/bin/podman".into(), answer(0, "4.3.1 crun\n", ""))),
             ..docker(answer(1, "", "Cannot connect"))
         };
         let states: Vec<_> = judged(&facts).iter().map(|finding| finding.state).collect();
         assert_eq!(states, [Note, Good]);
+    }
+
+    #[test]
+    fn a_runtime_that_does_not_fit_the_control_groups_costs_where_there_is_no_other() {
+        for (runtime, has_hybrid_groups, docker_says, states) in [
+            ("crun", true, None, &[Good, Costs][..]),
+            ("crun", true, Some(0), &[Good, Good, Good, Note]),
+            ("crun", false, None, &[Good]),
+            ("runc", true, None, &[Good]),
+        ] {
+            let told = answer(0, &format!("4.3.1 {runtime}\n"), "");
+            let facts = Facts {
+                podman: Some(("/usr/bin/podman".into(), told)),
+                has_hybrid_groups,
+                ..docker_says.map_or_else(Facts::default, |code| docker(answer(code, "28", "")))
+            };
+            let found = judged(&facts);
+            let found: Vec<_> = found.iter().map(|finding| finding.state).collect();
+            assert_eq!(found, states, "{runtime}");
+        }
     }
 
     #[test]
