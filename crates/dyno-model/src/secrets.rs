@@ -58,6 +58,11 @@ impl Secrets {
         }
         text
     }
+
+    /// Whether a text holds one of them.
+    pub fn are_in(&self, text: &str) -> bool {
+        self.values.iter().any(|value| text.contains(value))
+    }
 }
 
 /// Whether the value of a variable is a secret, by its name or because it is one of `named`.
@@ -115,6 +120,7 @@ mod tests {
             "a *** b *** 4096 /home/someone ***"
         );
         assert!(matches!(some.hide("nothing"), Cow::Borrowed("nothing")));
+        assert!(some.are_in("Bearer hf_abcdef") && !some.are_in("4096"));
     }
 
     proptest! {
