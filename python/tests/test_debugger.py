@@ -136,7 +136,8 @@ def test_ctrl_c_after_the_prompt_reaches_the_test_again(tmp_path: Path) -> None:
 import os
 def test_waits():
     breakpoint()
-    print("waiting", flush=True)
+    # By no buffer, which could be in use when the debugger prints that it was interrupted.
+    os.write(1, b"waiting\\n")
     while True:
         os.getpid()
 def test_never(): pass
