@@ -529,8 +529,7 @@ def test_changed_lists_what_a_change_can_affect(
 
 
 def test_changed_takes_a_commit_and_asks_for_a_repository(tmp_path: Path, cache: Path) -> None:
-    if shutil.which("git") is None:
-        pytest.skip("git is not installed")
+    needs_git()
     write_suite(tmp_path, BASE)
     ceiling = str(tmp_path.parent)
     outside = collect(tmp_path, cache, "-q", "--changed", GIT_CEILING_DIRECTORIES=ceiling)
@@ -661,7 +660,11 @@ def commit(folder: Path) -> None:
     git(folder, "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", "one")
 
 
-def git(folder: Path, *args: str) -> None:
+def needs_git() -> None:
     if shutil.which("git") is None:
         pytest.skip("git is not installed")
+
+
+def git(folder: Path, *args: str) -> None:
+    needs_git()
     subprocess.run(["git", *args], cwd=folder, check=True, timeout=60)

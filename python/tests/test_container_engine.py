@@ -18,6 +18,7 @@ from running import DYNO, TIMEOUT, environment
 TOKEN = "hf_nobody-sees-this"
 IMAGE = f"dyno-shell:{os.getpid()}"
 ALONE = ("--network", "none")
+SMALL = ("--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024")
 PROGRAMS = ("sh", "cat", "env", "id", "sleep", "touch")
 
 
@@ -66,8 +67,7 @@ def engine(
     assert made.returncode == 0, made.stderr
     try:
         # Asked without dyno, which must not be able to skip its own tests.
-        small = ["--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024"]
-        first = call(name, "run", "--rm", *ALONE, *small, IMAGE, "id")
+        first = call(name, "run", "--rm", *ALONE, *SMALL, IMAGE, "id")
         if first.returncode != 0:
             pytest.skip(f"{name} runs no container here: {first.stderr.splitlines()[-1]}")
         yield name
@@ -97,8 +97,7 @@ def test_the_command_has_what_it_was_given(engine: str, tmp_path: Path) -> None:
 
 def test_a_name_that_is_taken_is_said_and_its_container_stays(engine: str) -> None:
     name = f"dyno-taken-{os.getpid()}"
-    small = ["--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024"]
-    made = call(engine, "create", f"--name={name}", *ALONE, *small, IMAGE, "id")
+    made = call(engine, "create", f"--name={name}", *ALONE, *SMALL, IMAGE, "id")
     assert made.returncode == 0, made.stderr
     try:
         done = run(engine, "--name", name, "--", "id")

@@ -19,7 +19,7 @@ mod shown;
 pub use build::{
     BuildInputs, BuildPlan, BuildRequest, Choice, ContextFile, HostSettings, LATEST, choose,
 };
-pub use engine::{Builder, Engine, EngineKind, Users, has_buildkit};
+pub use engine::{Builder, Engine, EngineKind, Users, brings_buildkit};
 pub use error::{ContainerError, Problem};
 pub use framework::{Device, Framework, Target};
 pub use private::Private;

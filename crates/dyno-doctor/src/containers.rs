@@ -88,10 +88,12 @@ impl Facts {
 }
 
 fn has_buildkit(docker: &Path) -> bool {
-    let said = |args: &[&str]| ask(Command::new(docker).args(args), LIMIT);
-    let has_buildx = said(&["buildx", "version"]).said().is_some();
-    let client = said(&["version", "--format", "{{.Client.Version}}"]);
-    dyno_container::has_buildkit(has_buildx, client.said().unwrap_or_default())
+    let told = |args: &[&str]| ask(Command::new(docker).args(args), LIMIT);
+    let client = ["version", "--format", "{{.Client.Version}}"];
+    told(&["buildx", "version"]).said().is_some()
+        || told(&client)
+            .said()
+            .is_some_and(dyno_container::brings_buildkit)
 }
 
 pub(crate) fn judge(facts: &Facts) -> Vec<Finding> {

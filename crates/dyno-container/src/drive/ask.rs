@@ -1,6 +1,6 @@
 //! Asks engines about themselves and what they have.
 
-use crate::engine::{Asked, Engine, EngineKind, described, has_buildkit, none_of};
+use crate::engine::{Asked, Engine, EngineKind, brings_buildkit, described, none_of};
 use crate::error::{ContainerError, Problem};
 use std::io::ErrorKind;
 use std::process::Stdio;
@@ -25,17 +25,20 @@ pub fn find_engine(
             EngineKind::Podman => "json",
         };
         let info = ask(program, &["info", "--format", format])?;
-        let buildkit = kind == EngineKind::Docker && !matches!(info, Asked::Absent) && {
-            let has_buildx = succeeded(&ask(program, &["buildx", "version"])?).is_some();
-            let client = ask(program, &["version", "--format", "{{.Client.Version}}"])?;
-            has_buildkit(has_buildx, said(&client))
-        };
+        let buildkit =
+            kind == EngineKind::Docker && !matches!(info, Asked::Absent) && has_buildkit(program)?;
         match described(kind, program, info, buildkit) {
             Ok(engine) => return Ok(Ok(engine)),
             Err(refusal) => refusals.push((kind, refusal)),
         }
     }
     Ok(Err(none_of(&refusals)))
+}
+
+fn has_buildkit(docker: &str) -> Result<bool, ContainerError> {
+    let buildx = ask(docker, &["buildx", "version"])?;
+    let client = ["version", "--format", "{{.Client.Version}}"];
+    Ok(succeeded(&buildx).is_some() || brings_buildkit(said(&ask(docker, &client)?)))
 }
 
 /// Whether the engine has an image of this name.

@@ -25,15 +25,11 @@ const APART: Duration = Duration::from_millis(500);
 /// What a build or run may leave with the engine.
 #[derive(Debug)]
 pub(super) enum Leaves<'a> {
-    Nothing,
-    /// What this command removes.
+    /// What this command removes; nothing where there is none.
     RemovedBy(&'a [String]),
     /// The containers of this label. A name is not enough: what was to have it may not have been
     /// made, because a container of somebody else's has it.
-    Containers {
-        program: &'a str,
-        label: &'a str,
-    },
+    Containers { program: &'a str, label: &'a str },
 }
 
 /// The owner's side.
@@ -55,7 +51,6 @@ impl Keeper {
         let mut keeper = Command::new(&program);
         keeper.args(words).arg(folder);
         match leaves {
-            Leaves::Nothing => {}
             Leaves::RemovedBy(command) => {
                 keeper.args(*command);
             }

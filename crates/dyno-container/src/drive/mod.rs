@@ -37,10 +37,7 @@ pub struct KeeperCommand(pub Vec<OsString>);
 pub fn build(plan: &BuildPlan, keeper: &KeeperCommand) -> Result<Ended, ContainerError> {
     let folder = PrivateFolder::make()?;
     let context = folder.path().join("context");
-    let leaves = match &plan.afterwards {
-        Some(command) => Leaves::RemovedBy(command),
-        None => Leaves::Nothing,
-    };
+    let leaves = Leaves::RemovedBy(plan.afterwards.as_deref().unwrap_or_default());
     let keeper = Keeper::start(keeper, folder.path(), &leaves)?;
     fill_context(plan, &folder)?;
     let words = plan.command(&context, folder.path());

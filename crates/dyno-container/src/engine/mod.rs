@@ -2,7 +2,7 @@
 
 mod probe;
 
-pub use probe::has_buildkit;
+pub use probe::brings_buildkit;
 pub(crate) use probe::{Asked, described, none_of};
 
 use crate::error::Problem;

@@ -123,19 +123,18 @@ pub(crate) fn none_of(refusals: &[(EngineKind, Refusal)]) -> Vec<Problem> {
     vec![Problem::new(what, packages.join(", or "))]
 }
 
-/// Whether a docker client can build with `BuildKit`: by its plugin buildx, or, from 18.09 to 22,
-/// by itself. `client` is its version.
-pub fn has_buildkit(has_buildx: bool, client: &str) -> bool {
+/// Whether a docker client of this version can build with `BuildKit` without its plugin buildx:
+/// those from 18.09 to 22 can.
+pub fn brings_buildkit(client: &str) -> bool {
     let mut numbers = client
         .trim()
         .split(['.', '+', '-', '~'])
         .map(str::parse::<u32>);
     let version = (numbers.next(), numbers.next());
-    has_buildx
-        || matches!(
-            version,
-            (Some(Ok(18)), Some(Ok(9..))) | (Some(Ok(19..=22)), _)
-        )
+    matches!(
+        version,
+        (Some(Ok(18)), Some(Ok(9..))) | (Some(Ok(19..=22)), _)
+    )
 }
 
 #[cfg(test)]
@@ -219,7 +218,7 @@ mod tests {
             (false, "18.09.1", true),
             (false, "", false),
         ] {
-            assert_eq!(has_buildkit(has_buildx, client), expected, "{client}");
+            assert_eq!(has_buildx || brings_buildkit(client), expected, "{client}");
         }
     }
 }
